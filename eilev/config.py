@@ -1,0 +1,315 @@
+"""params.yaml as strict, frozen records: one class per section, one section per stage.
+
+An unknown, missing or ill-typed key raises `ParamsError`, which names the file and the key.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+Kind = Literal["bursty", "random", "contrastive"]
+Meaning = Literal["natural", "canonical", "permuted"]
+Condition = Literal["bursty", "random", "contrastive", "shuffled", "no_video"]
+
+
+class ParamsError(ValueError):
+    """params.yaml is missing, unreadable or breaks a rule; the message names the key."""
+
+
+class Section(BaseModel):
+    """Base of every section: no coercion, no extra keys, no mutation."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class SynthesizeConfig(Section):
+    """The procedural kitchen that stands in for Ego4D in the default run."""
+
+    seed: Seed
+    num_actions: Positive
+    num_videos: Positive
+    num_verbs: Positive
+    num_nouns: Positive
+    num_narrators: Positive
+    zipf_exponent: Annotated[float, Field(ge=0.0)]
+    synonym_rate: Share
+    homonym_rate: Share
+    rejected_rate: Share
+    invalid_rate: Share
+    other_verb_rate: Share
+    missing_noun_rate: Share
+    width: Positive
+    height: Positive
+    fps: Positive
+    action_s: Annotated[float, Field(gt=0.0)]
+    processes: Positive
+
+
+class IngestConfig(Section):
+    """Where the annotations and the videos lie, and which adapter reads them."""
+
+    source: Literal["ego4d"]
+    annotations: str
+    videos: str
+
+
+class SplitConfig(Section):
+    """Who is trained on (reference rules, design section 5)."""
+
+    seed: Seed
+    # "action": rare actions are held out as `novel`; "video": no action is held out.
+    by: Literal["action", "video"]
+    # Actions by falling frequency are common until they cover this share of the instances ...
+    common_share: Share
+    # ... or exactly this many actions are common, where a number is given.
+    num_common_actions: Positive | None
+    # Random videos fill train + val up to this share of the (common) instances, the rest is test.
+    train_val_share: Share
+    # Of train + val, the share that is train.
+    train_share: Share
+
+
+class ClipsConfig(Section):
+    """Which frames of a video are kept for a narration (reference rules, design section 5)."""
+
+    # Seconds of video centred on the narration time; the paper's is 8.
+    window_s: Annotated[float, Field(gt=0.0)]
+    # Frames taken uniformly from the window; the paper's is 8.
+    num_frames: Positive
+    # Pixels: stored frames are squares of this side, twice the vision size in the reference.
+    frame_size: Positive
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+    # Clips per Arrow shard.
+    shard_size: Positive
+    processes: Positive
+
+
+class MixtureItem(Section):
+    """One share of the episodes: which contexts, and what their words mean."""
+
+    kind: Kind
+    meaning: Meaning
+    share: Share
+    # Contrastive only: number of different actions in the context, each equally often.
+    ways: Positive | None = None
+
+    @model_validator(mode="after")
+    def _ways_belong_to_contrastive(self) -> Self:
+        if (self.kind == "contrastive") != (self.ways is not None):
+            raise ValueError("'ways' is required for contrastive episodes and only for them")
+        return self
+
+
+class EpisodeMixture(Section):
+    """Episodes of one split: `shots` context clips each, kinds and meanings in given shares."""
+
+    shots: tuple[Annotated[int, Field(ge=0)], ...]
+    mixture: tuple[MixtureItem, ...]
+    # At most this many queries, drawn at random; null takes every clip of the split.
+    max_queries: Positive | None
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> Self:
+        if abs(sum(item.share for item in self.mixture) - 1.0) > 1e-6:
+            raise ValueError("the shares of 'mixture' must sum to 1")
+        return self
+
+
+class EvaluationEpisodes(Section):
+    """Episodes of `test` and `novel`: every query under every kind at every shot count."""
+
+    shots: tuple[Annotated[int, Field(ge=0)], ...]
+    kinds: tuple[Kind, ...]
+    meaning: Meaning
+    ways: Positive
+    max_queries: Positive | None
+
+
+class EpisodesConfig(Section):
+    """Who is in whose context."""
+
+    seed: Seed
+    # Training epochs; each draws its own contexts.
+    epochs: Positive
+    # Share of a bursty context that shares the query's verb class; the rest shares its noun class.
+    verb_noun_ratio: Share
+    train: EpisodeMixture
+    val: EpisodeMixture
+    evaluation: EvaluationEpisodes
+
+
+class Bounds(Section):
+    """A closed interval; null leaves a side open."""
+
+    min: float | None
+    max: float | None
+
+
+class ValidateConfig(Section):
+    """What the data must look like before anything is trained on it."""
+
+    # Narrations kept by `ingest`, and share of them whose frames could be decoded.
+    num_narrations: Bounds
+    decoded_share: Bounds
+    # Training episodes of kind bursty: share of context items with the query's verb or noun class.
+    burstiness: Bounds
+    # Maximum-likelihood Zipf exponent of the training action frequencies.
+    zipf_exponent: Bounds
+    # Bits: H(word | class) and H(class | word) over the training episodes' corpus.
+    verb_synonymy: Bounds
+    noun_synonymy: Bounds
+    verb_homonymy: Bounds
+    noun_homonymy: Bounds
+
+
+class TransformerConfig(Section):
+    """Size of one transformer built from scratch."""
+
+    hidden_size: Positive
+    num_hidden_layers: Positive
+    num_attention_heads: Positive
+    intermediate_size: Positive
+
+
+class ScratchConfig(Section):
+    """A BLIP-2 built from scratch (the default source's model)."""
+
+    image_size: Positive
+    patch_size: Positive
+    num_query_tokens: Positive
+    max_position_embeddings: Positive
+    vision: TransformerConfig
+    qformer: TransformerConfig
+    text: TransformerConfig
+
+
+class ModelConfig(Section):
+    """Exactly one of `pretrained` (a BLIP-2 checkpoint) and `scratch` is given."""
+
+    # Folder or hub name of a BLIP-2 checkpoint.
+    pretrained: str | None
+    scratch: ScratchConfig | None
+    # Modules that are not trained; the reference: ["vision_model", "language_model"].
+    freeze: tuple[Literal["vision_model", "qformer", "language_projection", "language_model"], ...]
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.pretrained is None) == (self.scratch is None):
+            raise ValueError("give exactly one of 'pretrained' and 'scratch'")
+        return self
+
+
+class AugmentConfig(Section):
+    """Random changes of a training clip, the same for all its frames."""
+
+    # Area of the random resized crop as a share of the frame; [1, 1] switches it off.
+    crop_scale: tuple[Share, Share]
+    horizontal_flip: Share
+    # Brightness and contrast factors are drawn from [1 - x, 1 + x].
+    brightness: Annotated[float, Field(ge=0.0)]
+    contrast: Annotated[float, Field(ge=0.0)]
+    # Standard deviation of pixel noise, in units of the full range.
+    noise: Annotated[float, Field(ge=0.0)]
+
+
+class TrainConfig(Section):
+    """Training of the interleaved video model (reference values in design section 5)."""
+
+    seed: Seed
+    model: ModelConfig
+    # One of these asks for the narration of each clip; drawn per clip.
+    prompts: tuple[str, ...]
+    # "all": every narration of the episode counts; "query": the query's only (the reference).
+    loss_on: Literal["all", "query"]
+    # Episodes per optimiser step and process.
+    batch_size: Positive
+    learning_rate: Annotated[float, Field(gt=0.0)]
+    betas: tuple[Share, Share]
+    weight_decay: Annotated[float, Field(ge=0.0)]
+    warmup_steps: Annotated[int, Field(ge=0)]
+    schedule: Literal["constant", "linear", "cosine"]
+    max_grad_norm: Annotated[float, Field(gt=0.0)]
+    augment: AugmentConfig
+    # Steps between validations, and between checkpoints that a stopped run resumes from.
+    validate_every: Positive
+    checkpoint_every: Positive
+    # What keeps a model: "icl" = exact narrations on the val episodes, "loss" = the reference's.
+    select_by: Literal["icl", "loss"]
+    num_workers: Annotated[int, Field(ge=0)]
+
+
+class EvaluateConfig(Section):
+    """How narrations are generated and under which conditions they are scored."""
+
+    seed: Seed
+    conditions: tuple[Condition, ...]
+    prompt: str
+    max_new_tokens: Positive
+    batch_size: Positive
+
+
+class ExportConfig(Section):
+    """ONNX export and its parity check against torch."""
+
+    opset: Positive
+    # Episodes whose greedy narrations must be identical, and the largest logit difference allowed.
+    parity_episodes: Positive
+    max_logit_difference: Annotated[float, Field(gt=0.0)]
+
+
+class ReportConfig(Section):
+    """The static page."""
+
+    title: str
+    num_samples: Positive
+    seed: Seed
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    synthesize: SynthesizeConfig
+    ingest: IngestConfig
+    split: SplitConfig
+    clips: ClipsConfig
+    episodes: EpisodesConfig
+    # `validate` would shadow a pydantic method, hence the alias.
+    validate_: ValidateConfig = Field(alias="validate")
+    train: TrainConfig
+    evaluate: EvaluateConfig
+    export: ExportConfig
+    report: ReportConfig
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: the file is missing, is not YAML, or breaks a rule; every offending key is named.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path}: no such file; run from the repository's root") from error
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: not valid YAML: {error}") from error
+    try:
+        # Strict JSON mode: lists become tuples, but "3" never becomes 3.
+        return Params.model_validate_json(json.dumps(raw))
+    except ValidationError as error:
+        raise ParamsError(f"{path}: {_describe(error)}") from error
+
+
+def _describe(error: ValidationError) -> str:
+    problems = [
+        f"{'.'.join(str(part) for part in item['loc']) or 'top level'}: {item['msg']}"
+        for item in error.errors()
+    ]
+    return "; ".join(problems)

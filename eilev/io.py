@@ -1,0 +1,103 @@
+"""Reading and writing of tables and JSON: checked on the way in, atomic on the way out."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+class DataError(ValueError):
+    """A file of the pipeline is missing, unreadable or of the wrong form; the message names it."""
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it replaces `path` only if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_dir(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder beside `path`; it replaces `path` only on success."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_table(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> None:
+    """Write `frame` as Parquet with exactly the columns of `schema`, byte-identical for equal input.
+
+    Raises:
+        DataError: a column is missing, has another type, or has nulls where none may be.
+    """
+    try:
+        table = pa.Table.from_pandas(
+            frame[list(schema.names)], schema=schema, preserve_index=False
+        ).replace_schema_metadata(None)
+    except (KeyError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(f"{path}: rows do not fit the table's schema: {error}") from error
+    for field in schema:
+        if not field.nullable and table[field.name].null_count:
+            raise DataError(f"{path}: column '{field.name}' has empty values")
+    with atomic_file(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
+    """Read a Parquet file and check that it has the columns of `schema`.
+
+    Raises:
+        DataError: the file is missing, is no Parquet file, or lacks a column or has another type.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; run the stage that writes it") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path}: not a readable Parquet file: {error}") from error
+    for field in schema:
+        if field.name not in table.column_names:
+            raise DataError(f"{path}: column '{field.name}' is missing")
+        if not table.schema.field(field.name).type.equals(field.type):
+            found = table.schema.field(field.name).type
+            raise DataError(f"{path}: column '{field.name}' is {found}, expected {field.type}")
+    return table.select(schema.names).to_pandas()
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write `value` as indented JSON; NaN and infinity are refused (ValueError)."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; run the stage that writes it") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not valid JSON: {error}") from error
