@@ -30,10 +30,10 @@ COLOURS = np.array(
     np.float32,
 )
 NUM_SHAPES = 5
-OBJECT_RADIUS = 0.19  # of the frame's height, before a clip's own jitter
+OBJECT_RADIUS = 0.18  # of the frame's height, before a clip's own jitter
 HAND_RADIUS = 0.085
-HAND_DISTANCE = 0.27  # of the hand's centre from the object's
-TRAVEL = 0.2  # half the way an object travels
+HAND_DISTANCE = 0.25  # of the hand's centre from the object's
+TRAVEL = 0.17  # half the way an object travels
 NOISE = 5.0  # standard deviation of the sensor noise, in grey levels
 
 

@@ -17,6 +17,6 @@ def stage(main: Callable[[], None]) -> Callable[[], None]:
         try:
             main()
         except (ValueError, OSError) as error:
-            sys.exit(f"{main.__module__}: error: {error}")
+            sys.exit(f"error: {error}")
 
     return run

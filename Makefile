@@ -1,0 +1,64 @@
+# Every target installs what it needs into .venv from pyproject.toml, pinned by constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8000
+BUNDLE ?= data/export/bundle
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# No tool phones home.
+export DVC_NO_ANALYTICS := 1
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+export GX_ANALYTICS_ENABLED := false
+export GRADIO_ANALYTICS_ENABLED := False
+
+.PHONY: repro test lint format serve flow clean
+
+repro: .venv/pipeline ## run the whole pipeline; finished stages are not run again
+	dvc repro
+	dvc metrics show data/evaluate/metrics.json --md > /dev/null
+	@echo "The report: data/report/index.html"
+
+test: lint ## everything CI checks
+	pytest
+
+lint: .venv/dev
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+format: .venv/dev
+	ruff format .
+	ruff check --fix .
+
+serve: .venv/serve ## answer requests on http://127.0.0.1:$(PORT)
+	python -m eilev.serving.api --bundle $(BUNDLE) --port $(PORT)
+
+flow: .venv/flows ## the same pipeline under Prefect
+	python -m flows.pipeline
+
+clean: ## remove the pipeline's results (the DVC cache keeps them) and the tools' caches
+	find data -mindepth 1 -not -name .gitkeep -delete
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet "pip==26.3"
+
+.venv/serve: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve]'
+	touch $@
+
+.venv/pipeline: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[pipeline]'
+	touch $@
+
+.venv/flows: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[pipeline,flows]'
+	touch $@
+
+.venv/dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,pipeline,flows,dev]'
+	touch $@

@@ -1,0 +1,116 @@
+"""Charts of the report as SVG text; each takes plain numbers and draws one idea."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# One colour per condition, everywhere (a colour-blind-safe set).
+COLOURS = {
+    "bursty": "#0072B2",
+    "random": "#999999",
+    "contrastive": "#009E73",
+    "shuffled": "#E69F00",
+    "no_video": "#CC79A7",
+}
+SPLIT_TITLES = {
+    "novel": "novel: actions never trained on",
+    "test": "test: unseen clips of trained actions",
+}
+
+Curve = Mapping[str, Mapping[str, float | None]]
+
+
+def in_context_curves(metrics: Mapping[str, Any], score: str = "action_accuracy") -> str:
+    """Score against shots, one panel per split and one line per condition.
+
+    Args:
+        metrics: metrics.json (design section 4).
+        score: which of its scores to draw, in [0, 1].
+    """
+    splits = [split for split in SPLIT_TITLES if metrics.get(split)]
+    figure = Figure(figsize=(4.6 * len(splits), 3.4), layout="constrained")
+    panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
+    for axes, split in zip(panels, splits, strict=True):
+        for condition, entry in metrics[split].items():
+            _draw_curve(axes, condition, entry["shots"], score)
+        _label(axes, SPLIT_TITLES[split], "shots (clips in the context)", "")
+        axes.set_ylim(0, 1)
+    panels[0].set_ylabel(score.replace("_", " "))
+    panels[-1].legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def _draw_curve(axes: Axes, condition: str, curve: Curve, score: str) -> None:
+    points = [(int(shots), row[score]) for shots, row in curve.items() if row[score] is not None]
+    if points:
+        shots, values = zip(*sorted(points), strict=True)
+        axes.plot(
+            shots, values, marker="o", markersize=4, color=COLOURS.get(condition), label=condition
+        )
+        axes.set_xticks(shots)
+
+
+def action_frequencies(counts: Sequence[int], zipf_exponent: float) -> str:
+    """Instances per action by rank on two logarithmic axes, beside the fitted Zipf law."""
+    figure = Figure(figsize=(4.6, 3.2), layout="constrained")
+    axes = figure.subplots()
+    ranks = range(1, len(counts) + 1)
+    axes.loglog(ranks, counts, ".", markersize=4, color=COLOURS["bursty"], label="actions")
+    weights = [rank**-zipf_exponent for rank in ranks]
+    scale = sum(counts) / sum(weights)
+    law = [scale * weight for weight in weights]
+    axes.loglog(ranks, law, "-", color=COLOURS["shuffled"], label=f"Zipf, s = {zipf_exponent:.2f}")
+    _label(axes, "Skew: how often each action occurs", "rank of the action", "instances")
+    axes.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def histogram(edges: Sequence[float], series: Mapping[str, Sequence[float]], title: str) -> str:
+    """Shares of episodes per bin, one outline per series.
+
+    Args:
+        edges: n + 1 bin edges.
+        series: name -> n shares.
+        title: heading of the chart.
+    """
+    figure = Figure(figsize=(4.6, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for name, shares in series.items():
+        axes.stairs(shares, edges, label=name, color=COLOURS.get(name), fill=True, alpha=0.5)
+    _label(axes, title, "share of the context with the query's verb or noun", "share of episodes")
+    axes.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def training_curves(series: Mapping[str, Sequence[tuple[int, float]]], title: str) -> str:
+    """Values against optimiser steps, one line per series of (step, value)."""
+    figure = Figure(figsize=(4.6, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for name, points in series.items():
+        if points:
+            steps, values = zip(*points, strict=True)
+            axes.plot(steps, values, label=name)
+    _label(axes, title, "optimiser step", "")
+    axes.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def _label(axes: Axes, title: str, x: str, y: str) -> None:
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    # A fixed salt and no date: the same numbers give the same bytes.
+    with mpl.rc_context({"svg.hashsalt": "eilev", "svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
