@@ -17,7 +17,6 @@ export GRADIO_ANALYTICS_ENABLED := False
 
 repro: .venv/pipeline ## run the whole pipeline; finished stages are not run again
 	dvc repro
-	dvc metrics show data/evaluate/metrics.json --md > /dev/null
 	@echo "The report: data/report/index.html"
 
 test: lint ## everything CI checks

@@ -1,0 +1,90 @@
+"""A model to train: from scratch, or a BLIP-2 checkpoint with parts of it frozen."""
+
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from transformers import Blip2Config, Blip2QFormerConfig, Blip2VisionConfig, OPTConfig
+
+from eilev.config import ModelConfig, ScratchConfig
+from eilev.data.tokenizer import TextCodec
+from eilev.model.checkpoint import load_weights, set_special_tokens
+from eilev.model.video_blip import VideoBlip
+
+# Standard deviation of initial weights (BERT's and OPT's).
+_INIT_STD = 0.02
+
+
+def build_model(config: ModelConfig, codec: TextCodec) -> VideoBlip:
+    """Build the model in float32 and freeze the modules that `config.freeze` names.
+
+    Initial weights from scratch come from torch's global generator: seed it before.
+
+    Raises:
+        ValueError: sizes that do not fit each other, or a checkpoint whose weights do not fit its
+            config or whose vocabulary is smaller than the codec's.
+    """
+    if config.pretrained is not None:
+        model = load_weights(pretrained_folder(config.pretrained))
+    elif config.scratch is not None:
+        model = _from_scratch(config.scratch, codec)
+    else:
+        raise ValueError("train.model: give one of 'pretrained' and 'scratch'")
+    set_special_tokens(model, codec)
+    model.freeze(config.freeze)
+    return model
+
+
+def pretrained_folder(name: str) -> Path:
+    """Local folder of a checkpoint: a path as it is, a hub name downloaded to the hub's cache.
+
+    Raises:
+        OSError: neither a folder nor reachable on the hub.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.bin"]))
+
+
+def _from_scratch(config: ScratchConfig, codec: TextCodec) -> VideoBlip:
+    if config.image_size % config.patch_size:
+        raise ValueError(
+            f"train.model.scratch.image_size is {config.image_size}, "
+            f"not a multiple of patch_size {config.patch_size}"
+        )
+    model = VideoBlip(_blip2_config(config, codec))
+    # transformers starts them at zero, to be overwritten by a checkpoint: identical queries behind
+    # a layer norm, whose gradient explodes at zero.
+    torch.nn.init.normal_(model.query_tokens, std=_INIT_STD)
+    return model
+
+
+def _blip2_config(config: ScratchConfig, codec: TextCodec) -> Blip2Config:
+    vision = Blip2VisionConfig(
+        image_size=config.image_size,
+        patch_size=config.patch_size,
+        initializer_range=_INIT_STD,  # transformers' default is 1e-10, for loading only
+        **config.vision.model_dump(),
+    )
+    qformer = Blip2QFormerConfig(
+        cross_attention_frequency=1,  # few layers, each of which sees the frames
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        **config.qformer.model_dump(),
+    )
+    text = OPTConfig(
+        vocab_size=codec.vocab_size,
+        max_position_embeddings=config.max_position_embeddings,
+        hidden_size=config.text.hidden_size,
+        num_hidden_layers=config.text.num_hidden_layers,
+        num_attention_heads=config.text.num_attention_heads,
+        ffn_dim=config.text.intermediate_size,
+        dropout=0.0,
+        pad_token_id=codec.pad_id,
+    )
+    return Blip2Config(
+        vision_config=vision,
+        qformer_config=qformer,
+        text_config=text,
+        num_query_tokens=config.num_query_tokens,
+    )

@@ -1,0 +1,223 @@
+"""The interleaved video language model: transformers' BLIP-2 over clips instead of images.
+
+State-dict names and config are those of `Blip2ForConditionalGeneration`, so that a checkpoint
+opens in either class.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import Blip2ForConditionalGeneration
+from transformers.utils.generic import ModelOutput
+
+from eilev.schema import IGNORE_INDEX
+
+
+@dataclass
+class VideoBlipOutput(ModelOutput):
+    """`loss` (scalar, float32; None without labels) and `logits` (batch, length, vocabulary)."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+
+
+class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
+    """BLIP-2 that reads any number of clips anywhere in the text (arXiv 2311.17041, section 3).
+
+    Inputs follow `eilev.data.interleave`: `video_input_mask` marks the placeholders of the clips,
+    which hold the pad id, so `attention_mask` must always be given.
+    """
+
+    frozen: tuple[str, ...] = ()
+
+    def freeze(self, names: Iterable[str]) -> None:
+        """Stop training of the named modules and keep them in evaluation mode from now on."""
+        self.frozen = tuple(names)
+        for name in self.frozen:
+            self.get_submodule(name).requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of the trained modules; frozen ones never see dropout."""
+        super().train(mode)
+        for name in self.frozen:
+            self.get_submodule(name).eval()
+        return self
+
+    def encode_queries(self, pixel_values: Tensor) -> Tensor:
+        """Q-Former output of each clip, which sees the tokens of all its frames in one pass.
+
+        Args:
+            pixel_values: (num_videos, 3, time, height, width).
+
+        Returns:
+            (num_videos, num_query_tokens, Q-Former width).
+        """
+        num_videos, _, num_frames = pixel_values.shape[:3]
+        frames = pixel_values.transpose(1, 2).flatten(0, 1)  # (num_videos * time, 3, h, w)
+        tokens = self.vision_model(frames).last_hidden_state  # (..., patches + 1, vision width)
+        queries: Tensor = self.qformer(
+            query_embeds=self.query_tokens.expand(num_videos, -1, -1),
+            encoder_hidden_states=tokens.reshape(
+                num_videos, num_frames * tokens.shape[1], tokens.shape[2]
+            ),
+        ).last_hidden_state
+        return queries
+
+    def encode_videos(self, pixel_values: Tensor) -> Tensor:
+        """What the language model sees of each clip.
+
+        Args:
+            pixel_values: (num_videos, 3, time, height, width).
+
+        Returns:
+            (num_videos, num_query_tokens, language model width).
+        """
+        queries = self.encode_queries(pixel_values)
+        # The Q-Former stays float32 in half-precision checkpoints.
+        features: Tensor = self.language_projection(
+            queries.to(self.language_projection.weight.dtype)
+        )
+        return features
+
+    def splice(
+        self,
+        input_ids: Tensor,
+        video_input_mask: Tensor,
+        pixel_values: Tensor | None = None,
+        video_features: Tensor | None = None,
+    ) -> Tensor:
+        """Token embeddings with the placeholders replaced by the clips' features.
+
+        Args:
+            input_ids: (batch, length).
+            video_input_mask: (batch, length), non-zero at placeholders.
+            pixel_values: (num_videos, 3, time, height, width) in the order of the placeholders.
+            video_features: (num_videos, num_query_tokens, width), instead of `pixel_values`.
+
+        Returns:
+            (batch, length, width).
+
+        Raises:
+            ValueError: both or neither of pixels and features where the text has placeholders, or
+                another number of clips than the placeholders are for.
+        """
+        if pixel_values is not None and video_features is not None:
+            raise ValueError("give pixel_values or video_features, not both")
+        embeds: Tensor = self.get_input_embeddings()(input_ids)
+        if pixel_values is not None:
+            video_features = self.encode_videos(pixel_values)
+        mask = video_input_mask.bool()
+        given = 0 if video_features is None else video_features.shape[0]
+        self._check_counts(mask, given)
+        if video_features is None:
+            return embeds
+        # masked_scatter fills row by row: the first run of placeholders gets the first clip.
+        return embeds.masked_scatter(mask.unsqueeze(-1), video_features.to(embeds.dtype))
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        video_input_mask: Tensor,
+        pixel_values: Tensor | None = None,
+        video_features: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> VideoBlipOutput:
+        """Logits and, where labels are given, their mean cross-entropy.
+
+        Args:
+            input_ids: (batch, length), padded on either side.
+            attention_mask: (batch, length), 0 at padding.
+            video_input_mask: (batch, length), non-zero at placeholders.
+            pixel_values: (num_videos, 3, time, height, width); see `splice`.
+            video_features: (num_videos, num_query_tokens, width); see `splice`.
+            labels: decoder-only (batch, length), encoder-decoder (batch, target length).
+
+        Returns:
+            Decoder-only: logits at every position of `input_ids`. Encoder-decoder: at every
+            position of `labels`, or at the first decoder position without labels.
+
+        Raises:
+            ValueError: see `splice`; or no label carries a loss.
+        """
+        embeds = self.splice(input_ids, video_input_mask, pixel_values, video_features)
+        if self.config.use_decoder_only_language_model:
+            logits = self.language_model(
+                inputs_embeds=embeds, attention_mask=attention_mask, use_cache=False
+            ).logits
+            loss = None if labels is None else _cross_entropy(logits[:, :-1], labels[:, 1:])
+        else:
+            logits = self.language_model(
+                inputs_embeds=embeds,
+                attention_mask=attention_mask,
+                decoder_input_ids=self._decoder_input_ids(input_ids, labels),
+                use_cache=False,
+            ).logits
+            loss = None if labels is None else _cross_entropy(logits, labels)
+        return VideoBlipOutput(loss=loss, logits=logits)
+
+    @torch.no_grad()
+    def generate(  # type: ignore[override]
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        video_input_mask: Tensor,
+        pixel_values: Tensor | None = None,
+        video_features: Tensor | None = None,
+        **generate_kwargs: Any,
+    ) -> Tensor:
+        """Continue left-padded prompts.
+
+        Args:
+            input_ids: (batch, length), padded on the left.
+            attention_mask: (batch, length), 0 at padding.
+            video_input_mask: (batch, length), non-zero at placeholders.
+            pixel_values: (num_videos, 3, time, height, width); see `splice`.
+            video_features: (num_videos, num_query_tokens, width); see `splice`.
+            generate_kwargs: of `transformers.GenerationMixin.generate`.
+
+        Returns:
+            (batch, new length): new tokens only, special tokens after a row's end.
+        """
+        embeds = self.splice(input_ids, video_input_mask, pixel_values, video_features)
+        tokens: Tensor = self.language_model.generate(
+            inputs_embeds=embeds, attention_mask=attention_mask, **generate_kwargs
+        )
+        # Without input_ids a decoder-only model returns new tokens only; an encoder-decoder
+        # begins with its start token.
+        return tokens if self.config.use_decoder_only_language_model else tokens[:, 1:]
+
+    def _decoder_input_ids(self, input_ids: Tensor, labels: Tensor | None) -> Tensor:
+        if labels is not None:
+            shifted: Tensor = self.language_model.prepare_decoder_input_ids_from_labels(labels)
+            return shifted
+        start = self.language_model.config.decoder_start_token_id
+        return input_ids.new_full((input_ids.shape[0], 1), start)
+
+    def _check_counts(self, mask: Tensor, num_videos: int) -> None:
+        per_row = mask.sum(dim=1)
+        num_tokens = self.config.num_query_tokens
+        if bool((per_row % num_tokens).any()):
+            raise ValueError(
+                f"placeholders per row are {per_row.tolist()}, "
+                f"expected multiples of {num_tokens} (num_query_tokens)"
+            )
+        expected = int(per_row.sum()) // num_tokens
+        if expected != num_videos:
+            raise ValueError(
+                f"the text has placeholders for {expected} videos, but {num_videos} are given"
+            )
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the labelled positions, in float32 whatever the precision of the logits."""
+    labelled = labels != IGNORE_INDEX
+    targets = labels[labelled]
+    if not targets.numel():
+        raise ValueError("no position of the batch carries a loss: every label is ignored")
+    return functional.cross_entropy(logits[labelled].float(), targets)

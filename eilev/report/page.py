@@ -1,0 +1,112 @@
+"""The static page: every stage's figures in one place, no server and no network needed."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from eilev.report import charts
+from eilev.report.samples import Sample
+
+SCORE = "action_accuracy"
+
+
+def render_page(
+    title: str,
+    metrics: Mapping[str, Any],
+    data_charts: Sequence[str],
+    training_charts: Sequence[str],
+    validation: Mapping[str, Any],
+    export: Mapping[str, Any],
+    samples: Sequence[Sample],
+) -> str:
+    """Fill the template.
+
+    Args:
+        title: heading of the page.
+        metrics: metrics.json (design section 4).
+        data_charts: SVG texts for the section about the data.
+        training_charts: SVG texts for the section about the training.
+        validation: validation.json.
+        export: the export stage's metrics.
+        samples: episodes with the model's answers.
+    """
+    template = Path(__file__).with_name("page.html.j2").read_text()
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string(template).render(
+        title=title,
+        headline=headline(metrics),
+        curves=charts.in_context_curves(metrics),
+        tables={
+            charts.SPLIT_TITLES[split]: _table(metrics[split])
+            for split in charts.SPLIT_TITLES
+            if metrics.get(split)
+        },
+        data_charts=data_charts,
+        data=_flatten(metrics["data"]),
+        num_expectations=len(validation["expectations"]),
+        training_charts=training_charts,
+        model=_flatten(metrics["model"]),
+        export=_flatten(export),
+        samples=samples,
+    )
+
+
+def headline(metrics: Mapping[str, Any]) -> str:
+    """One sentence with the run's result: the bursty curve's two ends."""
+    split = "novel" if metrics.get("novel", {}).get("bursty") else "test"
+    curve = metrics[split]["bursty"]["shots"]
+    first, last = min(curve, key=int), max(curve, key=int)
+    return (
+        f"On {charts.SPLIT_TITLES[split]}, the share of generated narrations with the right verb "
+        f"and noun goes from {curve[first][SCORE]:.3f} with {first} clips in the context to "
+        f"{curve[last][SCORE]:.3f} with {last}."
+    )
+
+
+def curve_table(metrics: Mapping[str, Any]) -> str:
+    """The same figures as aligned text, for the end of `dvc repro`."""
+    lines = []
+    for split in charts.SPLIT_TITLES:
+        if metrics.get(split):
+            table = _table(metrics[split])
+            lines.append(f"{split:>12} " + "".join(f"{shots:>8}" for shots in table["shots"]))
+            for name, values in table["rows"].items():
+                cells = "".join("       -" if v is None else f"{v:8.3f}" for v in values)
+                lines.append(f"{name:>12} {cells}")
+    return "\n".join(lines)
+
+
+def _table(conditions: Mapping[str, Any]) -> dict[str, Any]:
+    shots = sorted({key for entry in conditions.values() for key in entry["shots"]}, key=int)
+    rows = {
+        name: [entry["shots"].get(key, {}).get(SCORE) for key in shots]
+        for name, entry in conditions.items()
+    }
+    return {"shots": shots, "rows": rows}
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{name}: ")
+        else:
+            flat[prefix + name] = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return flat
+
+
+def read_curves(folder: Path, names: Sequence[str]) -> dict[str, list[tuple[int, float]]]:
+    """Read DVCLive's tables, `<folder>/<name>.tsv` with the columns step and value."""
+    curves = {}
+    for name in names:
+        path = folder / f"{name}.tsv"
+        if path.exists():
+            table = pd.read_csv(path, sep="\t")
+            columns = (table["step"], table[table.columns[-1]])
+            curves[name] = [
+                (int(step), float(value)) for step, value in zip(*columns, strict=True)
+            ]
+    return curves

@@ -1,0 +1,87 @@
+"""Which episodes make up each batch, and what becomes of a batch on the device."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Sampler
+
+from eilev.config import AugmentConfig
+from eilev.data.augment import augment, normalise
+from eilev.data.preprocess import Preprocessing
+from eilev.model.video_blip import VideoBlip, VideoBlipOutput
+
+NO_AUGMENTATION = AugmentConfig(
+    crop_scale=(1.0, 1.0), horizontal_flip=0.0, brightness=0.0, contrast=0.0, noise=0.0
+)
+
+
+class RunBatches(Sampler[list[int]]):
+    """The batches of a whole run: epoch after epoch, each shuffled by (seed, epoch).
+
+    A batch may reach over the end of an epoch, so that only the run's last one can be short.
+
+    Args:
+        epochs: Epoch of each row of the episodes table.
+        batch_size: Rows per batch.
+        seed: Makes the order the same in every run and process.
+        start: Number of leading batches that are left out (a resumed run has seen them).
+    """
+
+    drop_last = False
+
+    def __init__(self, epochs: np.ndarray, batch_size: int, seed: int, start: int = 0):
+        self.batch_size = batch_size
+        orders = [
+            np.random.default_rng([seed, epoch]).permutation(np.flatnonzero(epochs == epoch))
+            for epoch in np.unique(epochs).tolist()
+        ]
+        self._order = np.concatenate(orders).tolist()
+        self._start = start
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._order) / self.batch_size) - self._start
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for first in range(self._start * self.batch_size, len(self._order), self.batch_size):
+            yield self._order[first : first + self.batch_size]
+
+
+class EpisodeModel(nn.Module):
+    """The model as one module under the gradient synchroniser of several processes.
+
+    Encodes each distinct clip of a batch once and hands its features to every episode that
+    shows it.
+    """
+
+    def __init__(self, model: VideoBlip):
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixel_values: Tensor, clip_index: Tensor, **tokens: Tensor) -> VideoBlipOutput:
+        """Return loss and logits.
+
+        Args:
+            pixel_values: float (num_clips, 3, T, h, w), distinct clips.
+            clip_index: int64 (num_placeholder_runs,), row of `pixel_values` for each run.
+            tokens: input_ids, attention_mask, video_input_mask and labels, (batch, length).
+        """
+        features = self.model.encode_videos(pixel_values)
+        output: VideoBlipOutput = self.model(video_features=features[clip_index], **tokens)
+        return output
+
+
+def model_inputs(
+    batch: Mapping[str, Tensor],
+    config: AugmentConfig,
+    preprocessing: Preprocessing,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """Turn the collator's batch into EpisodeModel's inputs: frames become pixel values."""
+    with torch.no_grad():
+        pixels = augment(batch["frames"], config, preprocessing.image_size, generator)
+        pixel_values = normalise(pixels, preprocessing)
+    rest = {name: value for name, value in batch.items() if name != "frames"}
+    return {"pixel_values": pixel_values, **rest}

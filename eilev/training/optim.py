@@ -1,0 +1,39 @@
+"""The optimiser and its learning rate."""
+
+import math
+
+import torch
+from torch import nn
+
+from eilev.config import TrainConfig
+
+
+def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW over the trainable parameters; biases and norms (vectors) are not decayed.
+
+    Raises:
+        ValueError: every module is frozen.
+    """
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    if not trainable:
+        raise ValueError("params.yaml: train.model.freeze leaves nothing to train")
+    groups = [
+        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
+
+
+def learning_rate(step: int, num_steps: int, config: TrainConfig) -> float:
+    """Return the learning rate of optimiser step `step`, counted from 0.
+
+    Linear warm-up over `warmup_steps`, then constant, or falling to zero at `num_steps` along a
+    line or half a cosine. A function of the step alone: a resumed run needs no scheduler state.
+    """
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    if config.schedule == "constant":
+        return config.learning_rate
+    done = (step - config.warmup_steps) / max(1, num_steps - config.warmup_steps)
+    share = 1.0 - done if config.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+    return config.learning_rate * share

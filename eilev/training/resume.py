@@ -1,0 +1,157 @@
+"""Checkpoints that a stopped run continues from: tensors as safetensors, the rest as JSON.
+
+No random state is kept: every draw of a run depends on the seed and the step alone.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from eilev.io import DataError, atomic_dir, read_json, write_json
+
+WEIGHTS = "weights.safetensors"
+OPTIMIZER = "optimizer.safetensors"
+BEST = "best.safetensors"
+STATE = "state.json"
+
+
+@dataclass
+class Progress:
+    """Where a run stands; grows with every step."""
+
+    step: int = 0
+    seconds: float = 0.0
+    # Training losses since the last logged row, then all the rows: (step, values).
+    losses: list[float] = field(default_factory=list)
+    history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    # Step and validation scores of the best model so far; its weights lie beside.
+    best_step: int | None = None
+    best_score: float = 0.0
+    best_loss: float = float("inf")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run needs to go on as if it had never stopped."""
+
+    progress: Progress
+    # Trained parameters by name; frozen ones come from where the model was built.
+    weights: Mapping[str, Tensor]
+    # State of the optimiser: "<index of the parameter>.<name>".
+    optimizer: Mapping[str, Tensor]
+    # Trained parameters of the best model; empty before the first validation.
+    best: Mapping[str, Tensor]
+    # State of the gradient scaler under fp16.
+    scaler: Mapping[str, float] | None = None
+
+
+def fingerprint(settings: Mapping[str, Any], files: Sequence[Path]) -> str:
+    """Hash everything a run's result depends on: settings and the contents of files.
+
+    Raises:
+        DataError: a file is missing.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in files:
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise DataError(f"{path}: no such file; run the stage that writes it") from error
+        digest.update(f"{path.name}:{hashlib.sha256(content).hexdigest()}".encode())
+    return digest.hexdigest()
+
+
+def trained_parameters(model: nn.Module) -> dict[str, Tensor]:
+    """Copy the trainable parameters to the CPU, by name."""
+    return {
+        name: parameter.detach().to("cpu", copy=True)
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def restore_parameters(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put copies made by `trained_parameters` back."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                parameter.copy_(weights[name])
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Flatten the state of an optimiser that keeps tensors only (AdamW does)."""
+    return {
+        f"{index}.{name}": value.detach().to("cpu", copy=True)
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put the state from `optimizer_tensors` back; settings stay those of `optimizer`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def save_checkpoint(checkpoint: Checkpoint, folder: Path, print_of_run: str) -> None:
+    """Write the checkpoint of a step, then remove the older ones: one is always whole."""
+    target = folder / f"step-{checkpoint.progress.step:08d}"
+    older = _checkpoints(folder)
+    with atomic_dir(target) as temporary:
+        save_file(dict(checkpoint.weights), temporary / WEIGHTS)
+        save_file(dict(checkpoint.optimizer), temporary / OPTIMIZER)
+        save_file(dict(checkpoint.best), temporary / BEST)
+        state = {"fingerprint": print_of_run, "scaler": checkpoint.scaler}
+        # Infinity, the loss before the first validation, is no JSON.
+        progress = asdict(checkpoint.progress)
+        if checkpoint.progress.best_step is None:
+            del progress["best_loss"]
+        write_json({**state, "progress": progress}, temporary / STATE)
+    for path in older:
+        if path != target:
+            shutil.rmtree(path)
+
+
+def load_checkpoint(folder: Path, print_of_run: str) -> Checkpoint | None:
+    """Read the newest checkpoint, or None where there is none of this very run.
+
+    A checkpoint of another run (parameters, data or code have changed since) is left alone but
+    not used, and a line on stderr says so.
+
+    Raises:
+        DataError: the checkpoint cannot be read.
+    """
+    found = _checkpoints(folder)
+    if not found:
+        return None
+    newest = found[-1]
+    state = read_json(newest / STATE)
+    if state["fingerprint"] != print_of_run:
+        tqdm.write(f"{newest}: made under other parameters or data, starting afresh", sys.stderr)
+        return None
+    progress = state["progress"]
+    progress["history"] = [(step, values) for step, values in progress["history"]]
+    try:
+        weights, optimizer, best = (load_file(newest / n) for n in (WEIGHTS, OPTIMIZER, BEST))
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{newest}: not a readable checkpoint, delete it: {error}") from error
+    tqdm.write(f"{newest}: resuming", sys.stderr)
+    return Checkpoint(Progress(**progress), weights, optimizer, best, state["scaler"])
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"))

@@ -1,0 +1,88 @@
+"""Scores of a model in training on the validation episodes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from eilev.data.preprocess import Preprocessing
+from eilev.schema import IGNORE_INDEX
+from eilev.training.batches import NO_AUGMENTATION, model_inputs
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Validation scores, all on the query's narration.
+
+    loss: mean over its tokens (nats).
+    exact: share of episodes with every token predicted under teacher forcing, which is the share
+        that greedy decoding would narrate word for word.
+    token_accuracy: share of tokens predicted.
+    """
+
+    loss: float
+    exact: float
+    token_accuracy: float
+
+
+def is_better(
+    scores: Scores, best_score: float, best_loss: float, select_by: Literal["icl", "loss"]
+) -> bool:
+    """Say whether `scores` beat the best so far.
+
+    "icl" ranks by exact narrations, ties by loss: in-context learning is transient, and loss alone
+    keeps a model that has unlearnt it. "loss" is the reference's choice.
+    """
+    if select_by == "loss":
+        return scores.loss < best_loss
+    return (scores.exact, -scores.loss) > (best_score, -best_loss)
+
+
+def validate(
+    model: nn.Module,
+    batches: Iterable[Mapping[str, Tensor]],
+    preprocessing: Preprocessing,
+    accelerator: Accelerator,
+    *,
+    encoder_decoder: bool,
+) -> Scores:
+    """Score the model on every validation episode; it is left in training mode."""
+    model.eval()
+    generator = torch.Generator(accelerator.device)  # no augmentation: never drawn from
+    per_episode = []
+    with torch.no_grad():
+        for batch in batches:
+            output = model(**model_inputs(batch, NO_AUGMENTATION, preprocessing, generator))
+            rows = score_tokens(output.logits, batch["labels"], encoder_decoder=encoder_decoder)
+            per_episode.append(accelerator.gather_for_metrics(rows).cpu())
+    model.train()
+    loss, correct, tokens = torch.cat(per_episode).double().unbind(1)
+    total = float(tokens.sum())
+    return Scores(
+        loss=float(loss.sum()) / total,
+        exact=float((correct == tokens).double().mean()),
+        token_accuracy=float(correct.sum()) / total,
+    )
+
+
+def score_tokens(logits: Tensor, labels: Tensor, *, encoder_decoder: bool) -> Tensor:
+    """Sum up each row's loss, rightly predicted tokens and tokens: float (batch, 3).
+
+    Args:
+        logits: (batch, length, vocabulary).
+        labels: (batch, length), IGNORE_INDEX where nothing is scored.
+        encoder_decoder: The decoder's output is aligned with its target already; a decoder-only
+            model predicts the token after each position.
+    """
+    if not encoder_decoder:
+        logits, labels = logits[:, :-1], labels[:, 1:]
+    loss = F.cross_entropy(
+        logits.transpose(1, 2).float(), labels, ignore_index=IGNORE_INDEX, reduction="none"
+    )
+    scored = labels != IGNORE_INDEX
+    correct = (logits.argmax(-1) == labels) & scored
+    return torch.stack([loss.sum(1), correct.sum(1).float(), scored.sum(1).float()], dim=1)

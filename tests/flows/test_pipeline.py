@@ -1,0 +1,156 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterKey,
+    FlowRunFilter,
+    FlowRunFilterId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.client.schemas.objects import TaskRun
+from prefect.settings import get_current_settings
+
+from flows.pipeline import accuracy_table, pipeline
+from tests.flows.test_stages import alive
+
+ROOT = Path(__file__).parents[2]
+
+SAVES_WHEN_STOPPED = """
+trap 'echo saved > checkpoint; exit 1' TERM
+sleep 600 &
+echo $$ $! > pids
+wait
+"""
+
+pytestmark = pytest.mark.usefixtures("_server")
+
+
+def run(targets: list[str] | None = None) -> tuple[str, str, list[TaskRun], list[str]]:
+    """State name and message, task runs in order of start, and log lines of one run."""
+    state = pipeline(targets, return_state=True)
+    run_id = state.state_details.flow_run_id
+    assert run_id is not None
+    with get_client(sync_client=True) as client:
+        tasks = client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
+        )
+    tasks.sort(key=lambda task: task.start_time or task.created)
+    return state.name or "", state.message or "", tasks, logs(run_id, str(state.name))
+
+
+def logs(run_id: UUID, last: str) -> list[str]:
+    """Log lines of a run, once the line that tells its final state has reached the server."""
+    selected = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id]))
+    for _ in range(100):
+        with get_client(sync_client=True) as client:
+            lines = [entry.message for entry in client.read_logs(selected)]
+        if any("Finished in state" in line and last in line for line in lines):
+            return lines
+        time.sleep(0.1)
+    raise AssertionError(f"the log never told the end of the run: {lines}")
+
+
+def test_runs_every_stage_once_then_nothing(project: Path) -> None:
+    name, _, tasks, lines = run()
+    assert name == "Completed"
+    assert [task.name for task in tasks] == ["first", "second", "third"]
+    assert (project / "c.txt").read_text() == "source\n"
+    assert "made b" in lines
+
+    name, _, tasks, lines = run()
+    assert [task.state_name for task in tasks] == ["Completed"] * 3  # ran: DVC is the only cache
+    assert sum("didn't change, skipping" in line for line in lines) == 3
+
+
+def test_failed_stage_fails_the_run_and_stops_it(project: Path) -> None:
+    (project / "second.sh").write_text("echo the culprit is x.mp4\nexit 3\n")
+    name, message, tasks, _ = run()
+    assert name == "Failed"
+    assert "'second' failed" in message
+    assert "the culprit is x.mp4" in message
+    assert [task.name for task in tasks] == ["first", "second"]
+    assert not (project / "c.txt").exists()
+
+
+def test_metrics_become_a_table(project: Path) -> None:
+    metrics = {
+        "novel": {
+            "bursty": {"shots": {"0": {"action_accuracy": 0.1}, "8": {"action_accuracy": 0.5}}}
+        },
+        "data": {"burstiness": 1.0},
+    }
+    (project / "data" / "evaluate").mkdir(parents=True)
+    (project / "data" / "evaluate" / "metrics.json").write_text(json.dumps(metrics))
+    run(["first"])
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["metrics"]))
+        )
+    expected = [{"split": "novel", "condition": "bursty", "0": 0.1, "8": 0.5}]
+    assert accuracy_table(metrics) == expected
+    assert json.loads(str(artifacts[0].data)) == expected
+
+
+@pytest.fixture
+def flow_process(project: Path) -> Iterator[subprocess.Popen[str]]:
+    """`python -m flows.pipeline` in a process of its own, in the middle of its second stage."""
+    (project / "second.sh").write_text(SAVES_WHEN_STOPPED)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.pipeline"],
+        env=child_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (project / "pids").exists() and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.1)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_stage_ends_with_the_flow(
+    project: Path, flow_process: subprocess.Popen[str], stop: signal.Signals
+) -> None:
+    flow_process.send_signal(stop)
+    assert flow_process.wait(timeout=30) != 0
+    pids = [int(pid) for pid in (project / "pids").read_text().split()]
+    deadline = time.monotonic() + 10
+    while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(alive(pid) for pid in pids)
+    assert (project / "checkpoint").read_text() == "saved\n"
+
+
+def test_command_tells_what_failed(project: Path) -> None:
+    (project / "second.sh").write_text("echo the culprit is x.mp4\nexit 3\n")
+    result = subprocess.run(
+        [sys.executable, "-m", "flows.pipeline", "second"],
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "error: stage 'second' failed" in result.stderr
+    assert (project / "a.txt").exists()
+
+
+def child_environment() -> dict[str, str]:
+    """Environment of a child that talks to the temporary server."""
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    return os.environ | settings | {"PYTHONPATH": str(ROOT)}

@@ -1,0 +1,93 @@
+import re
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from dvc.exceptions import DvcException
+
+from flows.stages import StageError, run_stage, stage_order
+
+# Starts a grandchild, and neither of the two ends at SIGTERM.
+STUBBORN = """
+trap '' TERM
+sleep 600 &
+echo $$ $! > pids
+echo started
+wait
+"""
+
+
+def ignore(line: str) -> None:
+    """Log nothing."""
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_order_is_that_of_the_graph(project: Path) -> None:
+    assert stage_order() == ["first", "second", "third"]
+
+
+def test_targets_bring_their_dependencies(project: Path) -> None:
+    assert stage_order(["second"]) == ["first", "second"]
+
+
+def test_stages_of_other_files_are_left_alone(project: Path) -> None:
+    (project / "ablations").mkdir()
+    (project / "ablations" / "dvc.yaml").write_text(
+        "stages: {more: {cmd: touch d.txt, deps: [../c.txt], outs: [d.txt]}}"
+    )
+    assert stage_order() == ["first", "second", "third"]
+    assert stage_order(["ablations/dvc.yaml:more"])[-1] == "ablations/dvc.yaml:more"
+
+
+def test_unknown_target_is_named(project: Path) -> None:
+    with pytest.raises(DvcException, match="nonsense"):
+        stage_order(["nonsense"])
+
+
+def test_lines_are_logged_as_they_come(project: Path) -> None:
+    (project / "dvc.yaml").write_text("stages: {talk: {cmd: echo one; sleep 1; echo two}}")
+    times: dict[str, float] = {}
+    run_stage("talk", lambda line: times.setdefault(line, time.monotonic()))
+    assert times["two"] - times["one"] > 0.9
+
+
+def test_failure_shows_the_last_lines(project: Path) -> None:
+    (project / "second.sh").write_text("echo 'the culprit is x.mp4' >&2\nexit 3\n")
+    run_stage("first", ignore)
+    with pytest.raises(StageError, match=re.compile("'second' failed.*the culprit is x.mp4", re.S)):
+        run_stage("second", ignore)
+    assert not (project / "b.txt").exists()
+
+
+def test_interruption_ends_every_process_of_the_stage(project: Path) -> None:
+    (project / "second.sh").write_text(STUBBORN)
+    run_stage("first", ignore)
+
+    def interrupt(line: str) -> None:
+        if line == "started":
+            raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_stage("second", interrupt, grace_s=0.5)
+    assert time.monotonic() - start < 10
+    pids = [int(pid) for pid in (project / "pids").read_text().split()]
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_what_a_stage_leaves_behind_is_ended(project: Path) -> None:
+    (project / "second.sh").write_text("sleep 600 &\necho $! > pids\ncat a.txt > b.txt\n")
+    run_stage("first", ignore)
+    run = threading.Thread(target=run_stage, args=("second", ignore), daemon=True)
+    run.start()
+    run.join(timeout=30)
+    assert not run.is_alive()
+    assert not alive(int((project / "pids").read_text()))
