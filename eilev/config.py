@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+Even = Annotated[int, Field(ge=2, multiple_of=2)]
 Seed = Annotated[int, Field(ge=0)]
 
 Kind = Literal["bursty", "random", "contrastive"]
@@ -33,20 +34,27 @@ class SynthesizeConfig(Section):
     """The procedural kitchen that stands in for Ego4D in the default run."""
 
     seed: Seed
+    # Narrated actions in all, dealt out to the videos; each video has one narrator.
     num_actions: Positive
     num_videos: Positive
     num_verbs: Positive
     num_nouns: Positive
     num_narrators: Positive
+    # The action of rank r occurs with a probability proportional to r ** -zipf_exponent.
     zipf_exponent: Annotated[float, Field(ge=0.0)]
+    # Probabilities that a narrator calls a class by a synonym, or by a word of another class too.
     synonym_rate: Share
     homonym_rate: Share
+    # Flaws of real annotations, as shares of the actions; `ingest` rejects the first three, the
+    # fourth leaves the verb in Ego4D's catch-all class, the fifth leaves the noun without a class.
     rejected_rate: Share
     invalid_rate: Share
+    other_person_rate: Share
     other_verb_rate: Share
     missing_noun_rate: Share
-    width: Positive
-    height: Positive
+    # Pixels; even, as H.264 asks.
+    width: Even
+    height: Even
     fps: Positive
     action_s: Annotated[float, Field(gt=0.0)]
     processes: Positive
@@ -91,6 +99,11 @@ class ClipsConfig(Section):
     processes: Positive
 
 
+def _require_divisible(shots: tuple[int, ...], ways: int) -> None:
+    if not any(count and count % ways == 0 for count in shots):
+        raise ValueError(f"contrastive episodes need a multiple of ways={ways} among 'shots'")
+
+
 class MixtureItem(Section):
     """One share of the episodes: which contexts, and what their words mean."""
 
@@ -121,15 +134,32 @@ class EpisodeMixture(Section):
             raise ValueError("the shares of 'mixture' must sum to 1")
         return self
 
+    @model_validator(mode="after")
+    def _ways_divide_shots(self) -> Self:
+        for item in self.mixture:
+            if item.ways is not None:
+                _require_divisible(self.shots, item.ways)
+        return self
+
 
 class EvaluationEpisodes(Section):
-    """Episodes of `test` and `novel`: every query under every kind at every shot count."""
+    """Episodes of `test` and `novel`: every query under every kind at every shot count.
+
+    Contrastive contexts exist at shot counts that `ways` divides, 0 (no context) among them.
+    """
 
     shots: tuple[Annotated[int, Field(ge=0)], ...]
     kinds: tuple[Kind, ...]
     meaning: Meaning
     ways: Positive
+    # At most this many queries per kind, drawn at random; null takes every clip of the split.
     max_queries: Positive | None
+
+    @model_validator(mode="after")
+    def _ways_divide_shots(self) -> Self:
+        if "contrastive" in self.kinds:
+            _require_divisible(self.shots, self.ways)
+        return self
 
 
 class EpisodesConfig(Section):
@@ -158,11 +188,13 @@ class ValidateConfig(Section):
     # Narrations kept by `ingest`, and share of them whose frames could be decoded.
     num_narrations: Bounds
     decoded_share: Bounds
-    # Training episodes of kind bursty: share of context items with the query's verb or noun class.
+    # Training episodes, contrastive ones apart: share of context items with the query's verb or
+    # noun class, and by how much it exceeds the level that random contexts would have.
     burstiness: Bounds
+    burstiness_above_random: Bounds
     # Maximum-likelihood Zipf exponent of the training action frequencies.
     zipf_exponent: Bounds
-    # Bits: H(word | class) and H(class | word) over the training episodes' corpus.
+    # Bits: H(word | class) and H(class | word) over the narrations of the training episodes.
     verb_synonymy: Bounds
     noun_synonymy: Bounds
     verb_homonymy: Bounds

@@ -75,7 +75,9 @@ CLIPS_SHARD = pa.schema(
 )
 
 # `narrations`: the episode's own sentences (context in order, then query); null where they are the
-# table's (meaning "natural").
+# table's (meaning "natural"). `epoch` is 0 outside of train. test and novel: every kind has rows of
+# 0 shots as well, about its own queries (contrastive episodes have fewer possible queries), so a
+# kind's curve over shots is about the same queries throughout.
 EPISODES = pa.schema(
     [
         pa.field("query", pa.string(), nullable=False),

@@ -49,7 +49,12 @@ def supervise(command: list[str], grace_s: float) -> int:
         for event in events:
             event.set()
 
-    Thread(target=watch, args=(sys.stdin.buffer.read, closed, over), daemon=True).start()
+    def until_closed() -> None:
+        # Not sys.stdin: a thread inside its buffer makes the interpreter abort at exit.
+        while os.read(0, 1):
+            pass
+
+    Thread(target=watch, args=(until_closed, closed, over), daemon=True).start()
     Thread(target=watch, args=(child.wait, over), daemon=True).start()
     over.wait()
     stop_group(child.pid, grace_s if closed.is_set() else STRAY_GRACE_S)

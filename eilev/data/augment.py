@@ -112,4 +112,5 @@ def _recolour(pixels: Tensor, config: AugmentConfig, generator: torch.Generator)
         for width, draw in zip((config.contrast, config.brightness), draws, strict=True)
     )
     mean = pixels.mean(dim=(1, 2, 3, 4), keepdim=True)
-    return (pixels - mean) * contrast + mean * brightness
+    recoloured: Tensor = (pixels - mean) * contrast + mean * brightness
+    return recoloured

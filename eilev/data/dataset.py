@@ -3,16 +3,15 @@
 An item holds token ids and the ids of its clips; frames are stacked once per batch by the collator.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from eilev.data.clips import ClipStore
 from eilev.data.interleave import Layout, Turn, interleave
 from eilev.data.tokenizer import TextCodec
 
@@ -56,7 +55,7 @@ class EpisodeDataset(Dataset[EpisodeItem]):
     def __init__(
         self,
         episodes: pd.DataFrame,
-        narrations: Mapping[str, str],
+        narrations: Mapping[Hashable, str],
         episode_format: EpisodeFormat,
         seed: int,
     ):
@@ -77,7 +76,7 @@ class EpisodeDataset(Dataset[EpisodeItem]):
 
 
 def episode_texts(
-    own: Sequence[str] | None, clip_ids: Sequence[str], narrations: Mapping[str, str]
+    own: Sequence[str] | None, clip_ids: Sequence[str], narrations: Mapping[Hashable, str]
 ) -> list[str]:
     """Return the sentences of an episode: its own where it has them, else the table's."""
     if own is not None:
@@ -118,30 +117,37 @@ def clip_ids_of(episodes: pd.DataFrame) -> list[str]:
     return sorted(shown)
 
 
+class ClipSource(Protocol):
+    """Where the frames of a clip come from; clips.ClipStore is one."""
+
+    def __getitem__(self, clip_id: str, /) -> np.ndarray:
+        """Return uint8 (T, H, W, 3)."""
+
+
 class Frames:
     """Frames of many clips by narration id, decoded once into memory where they fit.
 
     Args:
-        store: The clips stage's shards.
+        source: The clips stage's shards.
         clip_ids: The clips that will be asked for.
-        max_bytes: Largest cache; more clips than fit are read from the store at every request.
+        max_bytes: Largest cache; more clips than fit are read from the source at every request.
     """
 
     def __init__(
-        self, store: ClipStore, clip_ids: Iterable[str], max_bytes: int = MAX_CACHE_BYTES
+        self, source: ClipSource, clip_ids: Iterable[str], max_bytes: int = MAX_CACHE_BYTES
     ):
-        self._store = store
+        self._source = source
         ids = sorted(set(clip_ids))
-        first = store[ids[0]]
+        first = source[ids[0]]
         self.cached = first.nbytes * len(ids) <= max_bytes
         if self.cached:
             self._row_of = {clip_id: row for row, clip_id in enumerate(ids)}
             self._frames = np.empty((len(ids), *first.shape), np.uint8)
             for row, clip_id in enumerate(tqdm(ids, desc="decode clips", unit="clip")):
-                self._frames[row] = store[clip_id]
+                self._frames[row] = source[clip_id]
 
     def take(self, clip_ids: Sequence[str]) -> np.ndarray:
         """Return the frames of clips in the order asked: uint8 (num_clips, T, H, W, 3)."""
         if self.cached:
             return self._frames[[self._row_of[clip_id] for clip_id in clip_ids]]
-        return np.stack([self._store[clip_id] for clip_id in clip_ids])
+        return np.stack([self._source[clip_id] for clip_id in clip_ids])

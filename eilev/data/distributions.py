@@ -68,13 +68,13 @@ def burstiness(
     return Burstiness(float((verb | noun).mean()), float(verb.mean()), float(noun.mean()))
 
 
-def random_burstiness(
+def random_shares(
     query_verbs: Ints, query_nouns: Ints, corpus_verbs: Ints, corpus_nouns: Ints
-) -> Burstiness:
-    """Burstiness expected if contexts were drawn at random from the corpus' other actions.
+) -> tuple[Floats, Floats]:
+    """Verb and noun share that each query could expect of a random context.
 
     Exact, not simulated: of the clips whose action is not the query's (the rule of every bursty and
-    random context), the share that has the query's verb or noun class, averaged over the queries.
+    random context), the share that has the query's verb class, and its noun class.
 
     Args:
         query_verbs: verb class of each query (num_queries,).
@@ -82,26 +82,28 @@ def random_burstiness(
         corpus_verbs: verb class of each clip that contexts are drawn from (num_clips,).
         corpus_nouns: noun class of each such clip (num_clips,).
 
+    Returns:
+        Verb shares and noun shares (num_queries,). No clip shares both, so their sum is the
+        burstiness expected under random contexts.
+
     Raises:
-        ValueError: there is no query, or a query's action is the corpus' only one.
+        ValueError: every clip has a query's action.
 
     Examples:
-        The corpus is cut onion (the query, twice), cut bread, wash onion, wash plate. Without the
-        query's action three clips are left: one shares the verb, one the noun.
+        The corpus is cut onion (the query, twice), cut bread, wash onion, wash plate, peel plate.
+        Without the query's action four clips are left: one shares the verb, one the noun.
 
-        >>> cut, wash = 0, 1
+        >>> cut, wash, peel = 0, 1, 2
         >>> onion, bread, plate = 0, 1, 2
-        >>> level = random_burstiness(
+        >>> verb, noun = random_shares(
         ...     np.array([cut]),
         ...     np.array([onion]),
-        ...     np.array([cut, cut, cut, wash, wash]),
-        ...     np.array([onion, onion, bread, onion, plate]),
+        ...     np.array([cut, cut, cut, wash, wash, peel]),
+        ...     np.array([onion, onion, bread, onion, plate, plate]),
         ... )
-        >>> [round(share, 3) for share in (level.either, level.verb, level.noun)]
-        [0.667, 0.333, 0.333]
+        >>> verb.tolist(), noun.tolist()
+        ([0.25], [0.25])
     """
-    if not query_verbs.size:
-        raise ValueError("random burstiness needs at least one query")
     same_verb = _counts(corpus_verbs, query_verbs)
     same_noun = _counts(corpus_nouns, query_nouns)
     same_action = _counts(
@@ -109,11 +111,10 @@ def random_burstiness(
     )
     others = corpus_verbs.size - same_action
     if not others.all():
-        raise ValueError("random burstiness needs clips of at least two actions")
-    verb = np.where(query_verbs < 0, 0, same_verb - same_action) / others
-    noun = np.where(query_nouns < 0, 0, same_noun - same_action) / others
-    # Without the query's action no clip shares both classes, so the two shares add up.
-    return Burstiness(float((verb + noun).mean()), float(verb.mean()), float(noun.mean()))
+        raise ValueError("the level of random contexts needs clips of at least two actions")
+    verb: Floats = np.where(query_verbs < 0, 0, same_verb - same_action) / others
+    noun: Floats = np.where(query_nouns < 0, 0, same_noun - same_action) / others
+    return verb, noun
 
 
 def _counts(values: Ints, wanted: Ints) -> Ints:

@@ -1,6 +1,7 @@
-"""Words of the synthetic kitchen: verb and noun classes, their synonyms, and the words two classes share.
+"""Words of the synthetic kitchen: its verb and noun classes with their synonyms.
 
-A word listed under two classes is a homonym ("dish" is a plate or a bowl); heads belong to one class only.
+A word listed under two classes is a homonym ("dish" is a plate or a bowl); the first word of a
+class, its head, belongs to no other class.
 """
 
 from collections import Counter
@@ -103,3 +104,53 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "chair": ("stool", "seat"),
     "phone": ("mobile", "cellphone"),
 }
+
+
+@dataclass(frozen=True)
+class WordClass:
+    """A verb or noun class of the taxonomy."""
+
+    head: str
+    synonyms: tuple[str, ...]  # words of this class only
+    homonyms: tuple[str, ...]  # words that another class has too
+
+    @property
+    def label(self) -> str:
+        """Ego4D's spelling of a class: `plate_(dish,_platter)`."""
+        return f"{self.head}_({',_'.join((*self.homonyms, *self.synonyms))})"
+
+
+def word_classes(words: dict[str, tuple[str, ...]], num_classes: int) -> list[WordClass]:
+    """The first `num_classes` classes of a table; a word is a homonym if two of these share it.
+
+    Raises:
+        ValueError: the table has fewer classes.
+    """
+    if num_classes > len(words):
+        raise ValueError(f"{num_classes} classes asked for, the lexicon has {len(words)}")
+    chosen = list(words.items())[:num_classes]
+    uses = Counter(word for _, others in chosen for word in others)
+    return [
+        WordClass(
+            head,
+            tuple(word for word in others if uses[word] == 1),
+            tuple(word for word in others if uses[word] > 1),
+        )
+        for head, others in chosen
+    ]
+
+
+def narrator_words(
+    classes: list[WordClass], synonym_rate: float, homonym_rate: float, rng: np.random.Generator
+) -> list[str]:
+    """The word one narrator uses for each class, all life long.
+
+    Where a class has homonyms, one of them is the word with probability `homonym_rate`; else,
+    with probability `synonym_rate`, a synonym is; else the head.
+    """
+    words = []
+    for cls in classes:
+        homonym, synonym = rng.random(2) < (homonym_rate, synonym_rate)
+        others = (cls.homonyms if homonym else ()) or (cls.synonyms if synonym else ())
+        words.append(str(rng.choice(others)) if others else cls.head)
+    return words

@@ -1,13 +1,16 @@
 """Pixels of the synthetic kitchen: what every verb and noun class looks like.
 
-Nouns are seen by appearance (shape and two colours), verbs by how the object moves and where the hands are. A verb
-stays recognisable when its frames are unordered, because a Q-Former pass over the tokens of all frames knows no order:
-the hands' side and the spread of positions or sizes tell the verbs apart, never the direction of time.
+Nouns are seen by appearance (shape and two colours), verbs by how the object moves and where the
+hands are. A verb stays recognisable when its frames are unordered, because one Q-Former pass over
+the tokens of all frames knows no order: the side of the hands and the spread of positions or sizes
+tell the verbs apart, never the direction of time.
 """
 
 from dataclasses import dataclass
 from itertools import permutations, product
+from pathlib import Path
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +32,7 @@ COLOURS = np.array(
     ],
     np.float32,
 )
-NUM_SHAPES = 5
+SHAPES = ("disc", "square", "diamond", "triangle", "cross")
 OBJECT_RADIUS = 0.18  # of the frame's height, before a clip's own jitter
 HAND_RADIUS = 0.085
 HAND_DISTANCE = 0.25  # of the hand's centre from the object's
@@ -50,18 +53,18 @@ class Motion:
 
 @dataclass(frozen=True)
 class Look:
-    """How a noun class looks: indices of its shape and of its two colours."""
+    """How a noun class looks; colours are indices."""
 
-    shape: int
+    shape: str
     body: int
     accent: int
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Pixels of one action, frames x height x width x 3 (uint8), and the boxes in it (x, y, width, height in px)."""
+    """Pixels of one action, and the boxes in it as x, y, width, height in pixels."""
 
-    frames: NDArray[np.uint8]
+    frames: NDArray[np.uint8]  # frames x height x width x RGB
     object_boxes: Floats  # frames x 4
     hand_boxes: Floats  # hands x frames x 4
 
@@ -85,7 +88,10 @@ def motions() -> list[Motion]:
 def looks(rng: np.random.Generator) -> list[Look]:
     """A different pair of colours for every noun class, in random order; shapes repeat."""
     pairs = rng.permutation(list(permutations(range(len(COLOURS)), 2)))
-    return [Look(i % NUM_SHAPES, int(body), int(accent)) for i, (body, accent) in enumerate(pairs)]
+    return [
+        Look(SHAPES[i % len(SHAPES)], int(body), int(accent))
+        for i, (body, accent) in enumerate(pairs)
+    ]
 
 
 def background(rng: np.random.Generator, height: int, width: int) -> Floats:
@@ -96,7 +102,7 @@ def background(rng: np.random.Generator, height: int, width: int) -> Floats:
     stripes = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period)
     light = 1 + rng.uniform(-0.15, 0.15) * (x - 0.5) + rng.uniform(-0.15, 0.15) * (y - 0.5)
     grey = light * (1 + rng.uniform(0.02, 0.06) * stripes)
-    return (grey[..., None] * base).astype(np.float32)
+    return np.asarray(grey[..., None] * base, np.float32)
 
 
 def render_clip(
@@ -122,15 +128,13 @@ def render_clip(
 
 
 def _grid(height: int, width: int) -> Floats:
-    """Coordinates of the pixels' centres, height x width x (x, y); the frame's height is 1, its middle is 0."""
+    """Coordinates of the pixels, height x width x (x, y): origin in the middle, height 1."""
     y, x = np.mgrid[:height, :width].astype(np.float32) + 0.5
     return np.stack([(x - width / 2) / height, (y - height / 2) / height], -1)
 
 
-def _trajectory(
-    motion: Motion, num_frames: int, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """Centre (frames x 2) and half width and height (frames x 2) of the object, in heights of the frame."""
+def _trajectory(motion: Motion, num_frames: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """The object's centre and half its width and height, each frames x 2, in frame heights."""
     time = np.linspace(0, 1, num_frames) + rng.uniform(-0.04, 0.04)
     sweep = 2 * time - 1
     centres = np.tile(rng.normal(0, 0.03, 2), (num_frames, 1))
@@ -147,22 +151,30 @@ def _trajectory(
     return centres.astype(np.float32), sizes.astype(np.float32)
 
 
-def _inside(shape: int, u: Floats) -> NDArray[np.bool_]:
-    """Whether points in object coordinates (... x 2, the object spans -1 to 1) are inside a shape."""
+def _inside(shape: str, u: Floats) -> NDArray[np.bool_]:
+    """Whether points (... x 2, the object spans -1 to 1) are inside a shape."""
     x, y = np.abs(u[..., 0]), np.abs(u[..., 1])
-    if shape == 0:  # disc
-        return x**2 + y**2 < 1
-    if shape == 1:  # square
-        return np.maximum(x, y) < 0.9
-    if shape == 2:  # diamond
-        return x + y < 1.2
-    if shape == 3:  # triangle
-        return (x < 0.55 * (u[..., 1] + 1)) & (y < 1)
-    return (np.minimum(x, y) < 0.5) & (np.maximum(x, y) < 1)  # cross
+    match shape:
+        case "disc":
+            inside = x**2 + y**2 < 1
+        case "square":
+            inside = np.maximum(x, y) < 0.9
+        case "diamond":
+            inside = x + y < 1.2
+        case "triangle":
+            inside = (x < 0.55 * (u[..., 1] + 1)) & (y < 1)
+        case _:  # cross
+            inside = (np.minimum(x, y) < 0.5) & (np.maximum(x, y) < 1)
+    return np.asarray(inside)
 
 
 def _paint_object(
-    frames: Floats, grid: Floats, look: Look, centres: Floats, sizes: Floats, rng: np.random.Generator
+    frames: Floats,
+    grid: Floats,
+    look: Look,
+    centres: Floats,
+    sizes: Floats,
+    rng: np.random.Generator,
 ) -> None:
     """Paint the object on every frame in place: its body, and its accent in the middle."""
     u = (grid - centres[:, None, None]) / sizes[:, None, None]
@@ -188,9 +200,30 @@ def _paint_hand(frames: Floats, grid: Floats, centres: Floats, rng: np.random.Ge
 
 
 def _boxes(centres: Floats, sizes: Floats, height: int, width: int) -> Floats:
-    """Boxes in pixels (frames x (x, y, width, height)) of things in heights of the frame, cut at its border."""
+    """Boxes (frames x (x, y, width, height), pixels) of things in frame heights, cut to it."""
     middle = np.array([width / 2, height / 2], np.float32)
     limit = np.array([width, height], np.float32)
     low = np.clip((centres - sizes) * height + middle, 0, limit)
     high = np.clip((centres + sizes) * height + middle, 0, limit)
     return np.concatenate([low, high - low], -1).astype(np.float32)
+
+
+def encode_mp4(frames: NDArray[np.uint8], fps: int, path: Path) -> None:
+    """Write frames (time x height x width x RGB) as H.264 in MP4; equal frames give equal bytes.
+
+    One thread, no B-frames and a keyframe every second: deterministic, and cheap to seek in.
+    """
+    with av.open(path, "w", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {
+            "preset": "veryfast",
+            "crf": "18",
+            "g": str(fps),
+            "bf": "0",
+            "threads": "1",
+        }
+        for pixels in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())

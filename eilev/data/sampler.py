@@ -233,11 +233,12 @@ def _rows_of_buckets(index: ContextIndex, buckets: _Buckets, group: Ints, ranks:
     verb_places = _skip(buckets.verb.start[:, None] + ranks, buckets.action)
     noun_ranks = ranks - buckets.num_verb[:, None]
     noun_places = _skip(buckets.noun.start[:, None] + noun_ranks, buckets.action_by_noun)
-    return np.where(
+    rows: Ints = np.where(
         group == _VERB,
         index.by_verb[verb_places.clip(0, last)],
         index.by_noun[noun_places.clip(0, last)],
     )
+    return rows
 
 
 def _rows_of_rest(index: ContextIndex, buckets: _Buckets, ranks: Ints, episodes: Ints) -> Ints:

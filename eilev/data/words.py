@@ -215,16 +215,14 @@ def _candidate_at(
 ) -> _Words:
     """The longest candidate that starts at a token, else (); the token goes before its lemmas."""
     token = tokens[position][0].lower()
+    starting = [words for form in _forms(token, pos) for words in index.get(form, ())]
+    if not starting:
+        return ()
     before = tokens[position - 1][0] if position else ""
     if pos == "VERB" and _NOT_BEFORE_VERBS.fullmatch(before) and not token.endswith("ing"):
         return ()
-    found = (
-        words
-        for form in _forms(token, pos)
-        for words in index.get(form, ())
-        if _fits(tokens[position : position + len(words)], words, pos)
-    )
-    return max(found, key=len, default=())
+    fitting = (w for w in starting if _fits(tokens[position : position + len(w)], w, pos))
+    return max(fitting, key=len, default=())
 
 
 def _fits(tokens: _Tokens, words: _Words, pos: PartOfSpeech) -> bool:
@@ -243,7 +241,7 @@ def _forms(token: str, pos: PartOfSpeech) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 16)
 def _lemmas(word: str, pos: PartOfSpeech) -> tuple[str, ...]:
-    return tuple(lemminflect.getLemma(word, upos=pos)) or (word,)
+    return (lemminflect.getLemma(word, upos=pos) if word[:1].isalpha() else ()) or (word,)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -2,11 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
+from functools import cache, lru_cache
 
 from rouge_score.rouge_scorer import RougeScorer
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU
 
 from eilev.data.words import Lexicon, find_words
 
@@ -47,7 +46,7 @@ def rouge_l(references: Sequence[str], generated: Sequence[str]) -> float:
     """
     scorer = RougeScorer(["rougeL"])
 
-    @lru_cache(maxsize=None)
+    @cache
     def score(reference: str, text: str) -> float:
         measure: float = scorer.score(reference, text)["rougeL"].fmeasure
         return measure
@@ -69,10 +68,7 @@ def _all_words(words_of: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     return tuple(sorted({word for words in words_of.values() for word in words}))
 
 
-Scale = Literal["action_accuracy", "verb_accuracy", "noun_accuracy"]
-
-
-def accuracies(verb: Sequence[bool], noun: Sequence[bool]) -> dict[Scale, float | None]:
+def accuracies(verb: Sequence[bool], noun: Sequence[bool]) -> dict[str, float | None]:
     """Shares of right actions (verb and noun), verbs and nouns; None where nothing was judged.
 
     >>> accuracies([True, True], [True, False])

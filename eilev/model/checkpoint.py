@@ -6,6 +6,7 @@ The folder is a transformers checkpoint: `Blip2ForConditionalGeneration`, `AutoT
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -62,7 +63,7 @@ def load_weights(folder: Path) -> VideoBlip:
     if not (folder / CONFIG_FILE).is_file():
         raise DataError(f"{folder / CONFIG_FILE}: no such file; run the stage that writes it")
     model: VideoBlip
-    info: dict[str, set[str]]
+    info: dict[str, set[Any]]
     try:
         model, info = VideoBlip.from_pretrained(  # type: ignore[misc]
             folder,
@@ -73,13 +74,7 @@ def load_weights(folder: Path) -> VideoBlip:
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise DataError(f"{folder}: not a readable BLIP-2 checkpoint: {error}") from error
-    problems = [
-        f"{kind.replace('_keys', '')}: {', '.join(sorted(str(key) for key in info[kind]))}"
-        for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")
-        if info[kind]
-    ]
-    if problems:
-        raise ValueError(f"{folder}: the weights do not fit {CONFIG_FILE}: {'; '.join(problems)}")
+    _check_complete(info, folder)
     return model
 
 
@@ -93,7 +88,7 @@ def set_special_tokens(model: VideoBlip, codec: TextCodec) -> None:
     Raises:
         ValueError: the codec has more tokens than the model has embeddings.
     """
-    num_rows = model.get_input_embeddings().weight.shape[0]
+    num_rows = model.language_model.config.vocab_size
     if codec.vocab_size > num_rows:
         raise ValueError(
             f"the tokenizer has {codec.vocab_size} tokens, but the model only {num_rows}"
@@ -106,3 +101,17 @@ def set_special_tokens(model: VideoBlip, codec: TextCodec) -> None:
     if model.config.image_token_index is None:
         spare = codec.vocab_size < num_rows
         model.config.image_token_index = codec.vocab_size if spare else codec.pad_id
+
+
+def _check_complete(info: dict[str, set[Any]], folder: Path) -> None:
+    problems = []
+    for kind in ("missing", "unexpected", "mismatched"):
+        # A mismatched key comes as (name, shape in the file, shape of the model).
+        keys = sorted(
+            str(key[0] if isinstance(key, tuple) else key) for key in info[f"{kind}_keys"]
+        )
+        more = f" and {len(keys) - 10} more" if len(keys) > 10 else ""
+        if keys:
+            problems.append(f"{kind}: {', '.join(keys[:10])}{more}")
+    if problems:
+        raise ValueError(f"{folder}: the weights do not fit {CONFIG_FILE}: {'; '.join(problems)}")

@@ -60,7 +60,9 @@ class EpisodeModel(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, pixel_values: Tensor, clip_index: Tensor, **tokens: Tensor) -> VideoBlipOutput:
+    def forward(
+        self, pixel_values: Tensor, clip_index: Tensor, **tokens: Tensor
+    ) -> VideoBlipOutput:
         """Return loss and logits.
 
         Args:

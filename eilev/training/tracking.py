@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from dvclive import Live
+from dvclive.live import Live
 
 
 class Tracker(Protocol):
@@ -26,7 +26,7 @@ class DvcLiveTracker:
 
     def __init__(self, folder: Path):
         # dvc.yaml names the plots itself; a second dvc.yaml of DVCLive would collide with it.
-        self._live = Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None)
+        self._live: Any = Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append the values to the files of their metrics."""

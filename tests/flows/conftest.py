@@ -1,7 +1,5 @@
 """A temporary Prefect server for the session and a small DVC project for each test."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,8 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "dvc.yaml").write_text(DVC_YAML)
     (tmp_path / "source.txt").write_text("source\n")
     (tmp_path / "second.sh").write_text("cat a.txt > b.txt\necho made b\n")
-    subprocess.run(
-        [sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=tmp_path, check=True
-    )
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -1,0 +1,196 @@
+"""What the words of an episode mean: rewriting narrations with other words of the same inflection.
+
+natural    the narrators' words
+canonical  every class by its most frequent word: no synonyms any more (the paper's ablation)
+permuted   the words of the classes are re-assigned within the episode, so that only the context
+           can tell what a word means (Chan et al., arXiv 2205.05055)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from eilev.data.actions import MISSING, encode_classes
+from eilev.data.distributions import Bools, Floats, Ints
+from eilev.data.draws import draw_distinct, shuffle
+from eilev.data.templates import Slot, Template, inflect, make_template
+from eilev.data.words import Lexicon
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words of one part of speech."""
+
+    # Class code of each clip (num_clips,), negative where the narration has no word to replace.
+    codes: Ints
+    # Canonical word of each class code.
+    canonical: tuple[str, ...]
+    # Distinct canonical words of the training classes: what permuted episodes draw from.
+    pool: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rewriter:
+    """Narrations ready to be written with other words."""
+
+    templates: tuple[Template, ...]  # (num_clips,)
+    verbs: Vocabulary
+    nouns: Vocabulary
+
+
+def make_rewriter(narrations: pd.DataFrame, is_train: Bools) -> Rewriter:
+    """Take the narrations apart and learn the canonical words, of training clips where they exist.
+
+    Args:
+        narrations: rows of schema.NARRATIONS, one per clip.
+        is_train: which of them are training clips (num_clips,).
+    """
+    everywhere = Lexicon.from_narrations(narrations)
+    train = Lexicon.from_narrations(narrations[is_train])
+    verbs = _vocabulary(narrations, "verb", everywhere.canonical_verbs, train.canonical_verbs)
+    nouns = _vocabulary(narrations, "noun", everywhere.canonical_nouns, train.canonical_nouns)
+    verb_words, noun_words = (
+        [word if code >= 0 else None for word, code in zip(words, vocabulary.codes, strict=True)]
+        for words, vocabulary in (
+            (narrations["verb_word"], verbs),
+            (narrations["noun_word"], nouns),
+        )
+    )
+    parts = zip(narrations["narration"], verb_words, noun_words, strict=True)
+    return Rewriter(tuple(make_template(*part) for part in parts), verbs, nouns)
+
+
+def _vocabulary(
+    narrations: pd.DataFrame, kind: str, everywhere: Mapping[str, str], train: Mapping[str, str]
+) -> Vocabulary:
+    codes, names = encode_classes(narrations[f"{kind}_class"])
+    has_word = narrations[f"{kind}_word"].notna().to_numpy()
+    return Vocabulary(
+        codes=np.where(has_word, codes, MISSING),
+        # A class none of whose clips names a word is never written.
+        canonical=tuple(train.get(name, everywhere.get(name, "")) for name in names),
+        pool=tuple(sorted({train[name] for name in names if name in train})),
+    )
+
+
+def write_canonical(rewriter: Rewriter, clips: Ints) -> list[list[str]]:
+    """Narrations of clips (num_episodes, num_items) in the canonical words of their classes."""
+    verbs, nouns = (
+        np.array([*vocabulary.canonical, ""], dtype=object)[vocabulary.codes[clips].clip(-1)]
+        for vocabulary in (rewriter.verbs, rewriter.nouns)
+    )
+    return _write(rewriter, clips, verbs, nouns)
+
+
+def write_permuted(rewriter: Rewriter, clips: Ints, uniforms: Floats) -> list[list[str]]:
+    """Narrations of clips in words that are re-assigned to the classes within each episode.
+
+    Args:
+        rewriter: of all clips.
+        clips: context and query of each episode (num_episodes, num_items).
+        uniforms: in [0, 1), (num_episodes, 4 * num_items).
+
+    Raises:
+        ValueError: an episode has more classes than there are canonical words.
+    """
+    half = 2 * clips.shape[1]
+    verbs, nouns = (
+        np.array(vocabulary.pool, dtype=object)[
+            assign_words(vocabulary.codes[clips], len(vocabulary.pool), numbers)
+        ]
+        for vocabulary, numbers in (
+            (rewriter.verbs, uniforms[:, :half]),
+            (rewriter.nouns, uniforms[:, half:]),
+        )
+    )
+    return _write(rewriter, clips, verbs, nouns)
+
+
+def assign_words(codes: Ints, num_words: int, uniforms: Floats) -> Ints:
+    """Give each class of an episode a word of its own, drawn without replacement.
+
+    Args:
+        codes: class of each item (num_episodes, num_items), negative for none.
+        num_words: words to draw from.
+        uniforms: in [0, 1), (num_episodes, 2 * num_items).
+
+    Returns:
+        Word of each item (num_episodes, num_items), any word where the item has no class.
+
+    Raises:
+        ValueError: an episode has more classes than there are words.
+
+    Examples:
+        Equal classes share a word, different classes do not:
+
+        >>> uniforms = np.random.default_rng(0).random((1, 8))
+        >>> first, second, third, fourth = assign_words(np.array([[7, 3, 7, 5]]), 3, uniforms)[0]
+        >>> bool(first == third), len({first, second, fourth})
+        (True, 3)
+    """
+    num_items = codes.shape[1]
+    # Classes numbered within the episode by their first item; items without a class count as 0.
+    first = (codes[:, :, None] == codes[:, None, :]).argmax(axis=2)
+    is_first = (first == np.arange(num_items)) & (codes >= 0)
+    numbers = np.take_along_axis(is_first.cumsum(axis=1) - 1, first, axis=1)
+    numbers = np.where(codes >= 0, numbers, 0)
+    most = int(is_first.sum(axis=1).max(initial=0))
+    if max(most, 1) > num_words:
+        raise ValueError(
+            f"an episode has {most} classes, but there are {num_words} words to give them:"
+            " permuted meaning needs more classes or fewer shots"
+        )
+    num_drawn = min(num_words, num_items)
+    high = np.broadcast_to(np.arange(num_words - num_drawn, num_words), (len(codes), num_drawn))
+    drawn = draw_distinct(np.zeros_like(high), high, uniforms[:, :num_drawn])
+    order = uniforms[:, num_items : num_items + num_drawn]
+    return np.take_along_axis(shuffle(drawn, order), numbers, axis=1)
+
+
+def _write(
+    rewriter: Rewriter, clips: Ints, verbs: NDArray[np.object_], nouns: NDArray[np.object_]
+) -> list[list[str]]:
+    templates = rewriter.templates
+    return [
+        [templates[clip].fill(verb, noun) for clip, verb, noun in zip(*episode, strict=True)]
+        for episode in zip(clips.tolist(), verbs.tolist(), nouns.tolist(), strict=True)
+    ]
+
+
+class WordReader:
+    """Finds the words in narrations that `write_canonical` or `write_permuted` wrote."""
+
+    def __init__(self, rewriter: Rewriter):
+        self._rewriter = rewriter
+        # Slot model to the words that it may hold, by their inflected form.
+        self._words: dict[str, dict[str, str]] = {}
+
+    def read(self, clip: int, sentence: str) -> tuple[str, str] | None:
+        """Verb and noun word in a clip's rewritten narration, empty for one without a slot.
+
+        Returns:
+            None if the sentence is not the clip's narration in the words of the corpus.
+        """
+        template = self._rewriter.templates[clip]
+        texts = template.read(sentence)
+        if texts is None:
+            return None
+        found = {"VERB": "", "NOUN": ""}
+        for slot, text in zip(template.slots, texts, strict=True):
+            word = self._known(slot).get(text)
+            if word is None:
+                return None
+            found[slot.pos] = word
+        return found["VERB"], found["NOUN"]
+
+    def _known(self, slot: Slot) -> dict[str, str]:
+        if slot.model not in self._words:
+            verbs, nouns = self._rewriter.verbs, self._rewriter.nouns
+            words = {*(verbs if slot.pos == "VERB" else nouns).canonical} - {""}
+            self._words[slot.model] = {
+                inflect(slot.model, word, slot.pos): word for word in sorted(words)
+            }
+        return self._words[slot.model]

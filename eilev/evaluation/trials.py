@@ -1,0 +1,159 @@
+"""Which narrations are generated: the episodes of a split under every condition."""
+
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from eilev.config import Condition, Kind
+from eilev.data.dataset import episode_texts
+
+# Contrastive episodes with their videos deranged: no curve of its own, but half of the binding gap.
+CONTRASTIVE_SHUFFLED: Literal["contrastive_shuffled"] = "contrastive_shuffled"
+TrialCondition = Condition | Literal["contrastive_shuffled"]
+
+# The kind of episode that a condition is made from.
+_KIND_OF: Mapping[TrialCondition, Kind] = {
+    "bursty": "bursty",
+    "random": "random",
+    "contrastive": "contrastive",
+    "shuffled": "bursty",
+    "no_video": "bursty",
+    CONTRASTIVE_SHUFFLED: "contrastive",
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One narration to be generated.
+
+    `clip_ids`, `texts` and `videos` have one entry per context clip in order and a last one for
+    the query. Each text belongs to its clip; each video is the clip whose frames are shown.
+    """
+
+    condition: TrialCondition
+    meaning: str
+    clip_ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    videos: tuple[str, ...]
+    # The placeholders hold zeros instead of the videos.
+    blank: bool = False
+
+    @property
+    def shots(self) -> int:
+        """Number of context clips."""
+        return len(self.clip_ids) - 1
+
+    @property
+    def query(self) -> str:
+        """Narration id of the query."""
+        return self.clip_ids[-1]
+
+
+def build_trials(
+    episodes: pd.DataFrame,
+    narrations: pd.DataFrame,
+    conditions: Sequence[Condition],
+    rng: np.random.Generator,
+) -> list[Trial]:
+    """Put the episodes of a split under the conditions of design section 7.
+
+    Rows without shots are the same trial under every condition (`no_video` shows it blank): each
+    curve starts from the zero-shot figure of its queries. One clip cannot be deranged, so the
+    shuffled conditions have no trial with one shot.
+
+    Args:
+        episodes: schema.EPISODES, one split.
+        narrations: schema.NARRATIONS.
+        conditions: Wanted ones; contrastive and shuffled together bring CONTRASTIVE_SHUFFLED.
+        rng: Source of the derangements.
+
+    Raises:
+        ValueError: a condition needs a kind of episode that there is none of.
+    """
+    wanted: list[TrialCondition] = list(conditions)
+    if "contrastive" in wanted and "shuffled" in wanted:
+        wanted.append(CONTRASTIVE_SHUFFLED)
+    table = narrations.set_index("narration_id")
+    texts = table["narration"].to_dict()
+    action_of = _actions(table)
+    trials = []
+    for condition in wanted:
+        kind = _KIND_OF[condition]
+        rows = episodes[episodes["kind"] == kind]
+        if rows.empty:
+            raise ValueError(
+                f"params.yaml: evaluate.conditions has '{condition}', which needs '{kind}' "
+                "in episodes.evaluation.kinds"
+            )
+        for row in rows.to_dict("records"):
+            trial = _trial(row, condition, texts)
+            if condition in ("shuffled", CONTRASTIVE_SHUFFLED):
+                if trial.shots == 1:
+                    continue
+                trial = _with_deranged_videos(trial, action_of, rng)
+            trials.append(replace(trial, blank=condition == "no_video"))
+    return trials
+
+
+def derange(labels: Sequence[Hashable], rng: np.random.Generator) -> list[int]:
+    """Draw a permutation without fixed points, and without equal labels where possible.
+
+    A video that stays with a text of its own action would still be right, so positions of one
+    label are kept apart: sorted by label and shifted by the size of the largest group. Where one
+    label has more than half of the positions, positions count as all different.
+
+    Args:
+        labels: What each position shows; two or more positions.
+        rng: Source of the order of groups and positions.
+
+    Returns:
+        For each position, the position whose video it gets.
+
+    Examples:
+        >>> derange(["cut onion", "cut onion", "wash pan", "wash pan"], np.random.default_rng(0))
+        [3, 2, 0, 1]
+    """
+    shift = max(Counter(labels).values())
+    if 2 * shift > len(labels):
+        labels, shift = range(len(labels)), 1
+    order = rng.permutation(len(labels)).tolist()
+    rank: dict[Hashable, int] = {}
+    for position in order:
+        rank.setdefault(labels[position], len(rank))
+    order.sort(key=lambda position: rank[labels[position]])
+    source = dict(zip(order, order[shift:] + order[:shift], strict=True))
+    return [source[position] for position in range(len(labels))]
+
+
+def _trial(
+    row: Mapping[Hashable, Any], condition: TrialCondition, texts: Mapping[Hashable, str]
+) -> Trial:
+    clip_ids = (*row["context"], row["query"])
+    return Trial(
+        condition=condition,
+        meaning=row["meaning"],
+        clip_ids=clip_ids,
+        texts=tuple(episode_texts(row["narrations"], clip_ids, texts)),
+        videos=clip_ids,
+    )
+
+
+def _with_deranged_videos(
+    trial: Trial, action_of: Mapping[str, Hashable], rng: np.random.Generator
+) -> Trial:
+    if not trial.shots:
+        return trial
+    *context, query = trial.clip_ids
+    sources = derange([action_of[clip_id] for clip_id in context], rng)
+    return replace(trial, videos=(*(context[source] for source in sources), query))
+
+
+def _actions(table: pd.DataFrame) -> dict[str, Hashable]:
+    """Action of each narration; one without a class is like no other."""
+    whole = table["verb_class"].notna() & table["noun_class"].notna()
+    pairs = zip(table.index, table["verb_class"], table["noun_class"], whole, strict=True)
+    return {clip: (verb, noun) if known else clip for clip, verb, noun, known in pairs}

@@ -1,0 +1,24 @@
+"""split: which narrations are for train, val, test and novel."""
+
+import numpy as np
+
+from eilev import paths, schema
+from eilev.config import load_params
+from eilev.data.splits import split_narrations
+from eilev.io import read_table, write_table
+from eilev.stages.runner import stage
+
+
+@stage
+def main() -> None:
+    """Write data/split/split.parquet."""
+    config = load_params().split
+    narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
+    split = split_narrations(narrations, config, np.random.default_rng(config.seed))
+    write_table(split, schema.SPLIT, paths.SPLIT)
+    counts = split["split"].value_counts()
+    print(", ".join(f"{name}: {counts.get(name, 0)}" for name in schema.SPLITS))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""train: the interleaved video model on the train episodes, selected on the val episodes.
+
+Started by `accelerate launch`, which decides device, precision and process count; plain `python -m`
+works as well.
+"""
+
+import shutil
+from dataclasses import asdict
+
+from accelerate import Accelerator
+
+from eilev import paths, schema
+from eilev.config import load_params
+from eilev.data.clips import ClipStore
+from eilev.io import read_table, write_json
+from eilev.model.checkpoint import save_model
+from eilev.stages.runner import stage
+from eilev.training.setup import make_reproducible, resumption, set_up
+from eilev.training.tracking import DvcLiveTracker, NullTracker
+from eilev.training.trainer import train
+
+
+@stage
+def main() -> None:
+    """Write data/train/; a stopped run continues from data/train/checkpoints/."""
+    config = load_params().train
+    accelerator = Accelerator()
+    make_reproducible(accelerator)
+    tables = {split: paths.EPISODES / f"{split}.parquet" for split in ("train", "val")}
+    narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
+    episodes = {split: read_table(path, schema.EPISODES) for split, path in tables.items()}
+    setup = set_up(config, narrations, episodes, ClipStore(paths.CLIPS))
+    resume = resumption(
+        config, accelerator, [paths.NARRATIONS, *tables.values()], paths.CLIPS, paths.CHECKPOINTS
+    )
+    tracker = DvcLiveTracker(paths.LIVE) if accelerator.is_main_process else NullTracker()
+    result = train(setup.model, setup.data, config, accelerator, tracker, resume)
+    tracker.close()
+    if accelerator.is_main_process:
+        save_model(setup.model, setup.codec, setup.data.preprocessing, paths.MODEL)
+        parameters = list(setup.model.parameters())
+        sizes = {
+            "parameters": sum(p.numel() for p in parameters),
+            "trainable": sum(p.numel() for p in parameters if p.requires_grad),
+        }
+        write_json(sizes | asdict(result), paths.TRAIN_METRICS)
+        shutil.rmtree(paths.CHECKPOINTS, ignore_errors=True)
+    accelerator.end_training()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""What a training run is made of, fresh or restored from its checkpoint."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from eilev.config import TrainConfig
+from eilev.data.collator import InterleavedCollator
+from eilev.data.dataset import EpisodeDataset, Frames
+from eilev.data.preprocess import Preprocessing
+from eilev.model.video_blip import VideoBlip
+from eilev.training.batches import EpisodeModel, RunBatches
+from eilev.training.optim import build_optimizer
+from eilev.training.resume import (
+    Checkpoint,
+    Progress,
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    restore_parameters,
+    save_checkpoint,
+    trained_parameters,
+)
+from eilev.training.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run reads."""
+
+    train: EpisodeDataset
+    val: EpisodeDataset
+    frames: Frames
+    preprocessing: Preprocessing
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """Where checkpoints lie, and the fingerprint of the run that may use them."""
+
+    folder: Path
+    fingerprint: str
+
+
+@dataclass
+class Run:
+    """The moving parts of a run; `model`, `optimizer` and batches are Accelerate's wrappers."""
+
+    config: TrainConfig
+    data: TrainingData
+    accelerator: Accelerator
+    tracker: Tracker
+    resumption: Resumption
+    model: Any
+    optimizer: Any
+    train_batches: Any
+    val_batches: Any
+    num_steps: int
+    progress: Progress
+    # Trained parameters of the best model so far.
+    best: dict[str, Tensor]
+
+    @property
+    def inner_model(self) -> VideoBlip:
+        """The model without wrappers."""
+        model: VideoBlip = self.accelerator.unwrap_model(self.model).model
+        return model
+
+    def log(self, values: dict[str, float]) -> None:
+        """Record values of the current step."""
+        self.progress.history.append((self.progress.step, values))
+        self.tracker.log(self.progress.step, values)
+
+    def save(self) -> None:
+        """Write a checkpoint from the main process; the others do not wait for it."""
+        if not self.accelerator.is_main_process:
+            return
+        scaler = self.accelerator.scaler
+        checkpoint = Checkpoint(
+            progress=self.progress,
+            weights=trained_parameters(self.inner_model),
+            optimizer=optimizer_tensors(self.optimizer),
+            best=self.best,
+            scaler=None if scaler is None else scaler.state_dict(),
+        )
+        save_checkpoint(checkpoint, self.resumption.folder, self.resumption.fingerprint)
+
+
+def start_run(
+    model: VideoBlip,
+    data: TrainingData,
+    config: TrainConfig,
+    accelerator: Accelerator,
+    tracker: Tracker,
+    resumption: Resumption,
+) -> Run:
+    """Prepare a run; where a checkpoint of the same run lies, everything is as it was then.
+
+    Raises:
+        ValueError: no episodes to train on or to select by, or nothing left to train.
+    """
+    for name, episodes in (("train", data.train), ("val", data.val)):
+        if not len(episodes):
+            raise ValueError(f"the {name} episodes are empty; see episodes.{name} in params.yaml")
+    optimizer = build_optimizer(model, config)
+    checkpoint = load_checkpoint(resumption.folder, resumption.fingerprint)
+    if checkpoint:
+        restore_parameters(model, checkpoint.weights)
+    prepared, optimizer = accelerator.prepare(EpisodeModel(model), optimizer)
+    if checkpoint:
+        restore_optimizer(optimizer, checkpoint.optimizer)
+        if checkpoint.scaler:
+            accelerator.scaler.load_state_dict(dict(checkpoint.scaler))
+        for step, values in checkpoint.progress.history:
+            tracker.log(step, values)
+    prepared.train()
+    progress = checkpoint.progress if checkpoint else Progress()
+    train_loader, num_steps = _train_loader(data, config, accelerator, progress.step)
+    val_loader = _loader(data.val, data.frames, config, batch_size=config.batch_size)
+    return Run(
+        config=config,
+        data=data,
+        accelerator=accelerator,
+        tracker=tracker,
+        resumption=resumption,
+        model=prepared,
+        optimizer=optimizer,
+        train_batches=accelerator.prepare(train_loader),
+        val_batches=accelerator.prepare(val_loader),
+        num_steps=num_steps,
+        progress=progress,
+        best=dict(checkpoint.best) if checkpoint else {},
+    )
+
+
+def _train_loader(
+    data: TrainingData, config: TrainConfig, accelerator: Accelerator, steps_done: int
+) -> tuple[DataLoader[Any], int]:
+    """Batches that are left after some steps, and the number of steps of the whole run."""
+    epochs = np.array([row["epoch"] for row in data.train.episodes])
+    per_step = accelerator.num_processes * accelerator.gradient_accumulation_steps
+    sampler = RunBatches(epochs, config.batch_size, config.seed, steps_done * per_step)
+    loader = _loader(data.train, data.frames, config, batch_sampler=sampler)
+    return loader, steps_done + math.ceil(len(sampler) / per_step)
+
+
+def _loader(
+    episodes: EpisodeDataset, frames: Frames, config: TrainConfig, **batching: Any
+) -> DataLoader[Any]:
+    return DataLoader(
+        episodes,
+        collate_fn=InterleavedCollator(frames, episodes.format.codec.pad_id),
+        num_workers=config.num_workers,
+        pin_memory=torch.cuda.is_available(),
+        **batching,
+    )

@@ -1,0 +1,120 @@
+"""From tables and clips to what the trainer takes: codec, model, datasets, fingerprint."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from accelerate import Accelerator
+
+import eilev
+from eilev.config import TrainConfig
+from eilev.data.dataset import ClipSource, EpisodeDataset, EpisodeFormat, Frames, clip_ids_of
+from eilev.data.preprocess import PREPROCESSOR_FILE, Preprocessing
+from eilev.data.tokenizer import TextCodec, load_codec, train_word_codec
+from eilev.model.build import build_model, pretrained_folder
+from eilev.model.video_blip import VideoBlip
+from eilev.training.resume import fingerprint
+from eilev.training.run import Resumption, TrainingData
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A model with its data, ready to be trained."""
+
+    model: VideoBlip
+    codec: TextCodec
+    data: TrainingData
+
+
+def set_up(
+    config: TrainConfig,
+    narrations: pd.DataFrame,
+    episodes: Mapping[str, pd.DataFrame],
+    clips: ClipSource,
+) -> Setup:
+    """Build the model and the datasets.
+
+    Args:
+        config: The train section.
+        narrations: schema.NARRATIONS.
+        episodes: schema.EPISODES of `train` and `val`.
+        clips: Frames of every clip in them.
+    """
+    codec, preprocessing = _text_and_pixels(config, narrations, episodes)
+    torch.manual_seed(config.seed)
+    model = build_model(config.model, codec)
+    encoder_decoder = not model.config.use_decoder_only_language_model
+    texts = narrations.set_index("narration_id")["narration"].to_dict()
+    formats = {
+        split: EpisodeFormat(
+            codec=codec,
+            num_query_tokens=model.config.num_query_tokens,
+            encoder_decoder=encoder_decoder,
+            prompts=config.prompts,
+            # A validation score is about the query, whatever is trained on.
+            loss_on=config.loss_on if split == "train" else "query",
+        )
+        for split in ("train", "val")
+    }
+    train, val = (
+        EpisodeDataset(episodes[split], texts, formats[split], config.seed) for split in formats
+    )
+    frames = Frames(clips, clip_ids_of(pd.concat([episodes["train"], episodes["val"]])))
+    return Setup(model, codec, TrainingData(train, val, frames, preprocessing))
+
+
+def make_reproducible(accelerator: Accelerator) -> None:
+    """Choose deterministic kernels, and all cores for the work on the CPU.
+
+    `accelerate launch` gives every process a single CPU thread unless told otherwise.
+    """
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    # Filling memory that is written to next only costs time.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    if accelerator.device.type == "cpu" and "ACCELERATE_MIXED_PRECISION" in os.environ:
+        cores = len(os.sched_getaffinity(0))
+        torch.set_num_threads(max(1, cores // accelerator.num_processes))
+
+
+def resumption(
+    config: TrainConfig, accelerator: Accelerator, inputs: list[Path], clips: Path, folder: Path
+) -> Resumption:
+    """Fingerprint a run: parameters, launch settings, tables, clips and the code it runs.
+
+    Args:
+        config: The train section.
+        accelerator: Process count, accumulation and precision decide what a step is.
+        inputs: Tables that the run reads, hashed whole.
+        clips: Folder of the clips, told apart by the sizes of its files (they can be huge).
+        folder: Where checkpoints lie.
+
+    Raises:
+        DataError: an input is missing.
+    """
+    settings = {
+        "train": config.model_dump(mode="json"),
+        "processes": accelerator.num_processes,
+        "accumulation": accelerator.gradient_accumulation_steps,
+        "precision": accelerator.mixed_precision,
+        "torch": torch.__version__,
+        "clips": {path.name: path.stat().st_size for path in sorted(clips.iterdir())},
+    }
+    package = Path(eilev.__path__[0])
+    code = (path for name in ("data", "model", "training") for path in package.glob(f"{name}/*.py"))
+    return Resumption(folder, fingerprint(settings, [*inputs, *sorted(code)]))
+
+
+def _text_and_pixels(
+    config: TrainConfig, narrations: pd.DataFrame, episodes: Mapping[str, pd.DataFrame]
+) -> tuple[TextCodec, Preprocessing]:
+    if config.model.pretrained is not None:
+        folder = pretrained_folder(config.model.pretrained)
+        return load_codec(folder), Preprocessing.from_file(folder / PREPROCESSOR_FILE)
+    assert config.model.scratch is not None  # noqa: S101  (ModelConfig has exactly one origin)
+    # Episodes whose words are permuted may inflect a word as no narration does.
+    own = (rows for table in episodes.values() for rows in table["narrations"].dropna())
+    words = [*narrations["narration"], *config.prompts, *(text for rows in own for text in rows)]
+    return train_word_codec(words), Preprocessing(config.model.scratch.image_size)

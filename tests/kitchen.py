@@ -1,0 +1,145 @@
+"""A handful of rendered clips with narrations and episodes, for training and evaluation in tests."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from eilev.config import (
+    AugmentConfig,
+    EpisodeMixture,
+    EpisodesConfig,
+    EvaluationEpisodes,
+    MixtureItem,
+    TrainConfig,
+)
+from eilev.data.episodes import build_episodes
+from eilev.data.render import background, looks, motions, render_clip
+from tests.tiny import IMAGE_SIZE, NUM_FRAMES, PROMPT, tiny_config
+
+# Class: its words. "clean" is a homonym of two verb classes.
+VERBS = {
+    "cut_(slice)": ("cut", "slice"),
+    "wash_(clean)": ("wash", "clean"),
+    "wipe_(clean)": ("wipe", "clean"),
+    "open": ("open",),
+}
+NOUNS = {
+    "onion": ("onion",),
+    "plate_(dish)": ("plate", "dish"),
+    "knife": ("knife",),
+    "cup_(mug)": ("cup", "mug"),
+}
+_PRESENT = {"wash": "washes"}
+
+
+@dataclass(frozen=True)
+class Kitchen:
+    narrations: pd.DataFrame
+    episodes: dict[str, pd.DataFrame]
+    clips: dict[str, np.ndarray]
+
+
+def narration_rows(actions) -> pd.DataFrame:
+    """A narration table; `actions` are (verb class, noun class, verb word, noun word)."""
+    rows = [
+        {
+            "narration_id": f"clip-{i:03d}",
+            "video_id": "video",
+            "video_path": "video.mp4",
+            "timestamp_s": float(i),
+            "narration": f"The camera wearer {_PRESENT.get(verb, f'{verb}s')} the {noun}.",
+            "verb_class": verb_class,
+            "noun_class": noun_class,
+            "verb_word": verb,
+            "noun_word": noun,
+        }
+        for i, (verb_class, noun_class, verb, noun) in enumerate(actions)
+    ]
+    return pd.DataFrame(rows)
+
+
+def make_kitchen(num_clips=96, epochs=2, shots=4, seed=0) -> Kitchen:
+    """Random actions, a third of the clips for val, test and novel, two kinds of episodes."""
+    rng = np.random.default_rng(seed)
+    verbs, nouns = list(VERBS), list(NOUNS)
+    picks = np.stack([rng.integers(len(table), size=num_clips) for table in (verbs, nouns)], 1)
+    actions = [
+        (verbs[v], nouns[n], rng.choice(VERBS[verbs[v]]).item(), rng.choice(NOUNS[nouns[n]]).item())
+        for v, n in picks
+    ]
+    narrations = narration_rows(actions)
+    splits = ["train", "train", "train", "train", "val", "test", "novel", "train"]
+    split = pd.DataFrame(
+        {
+            "narration_id": narrations["narration_id"],
+            "split": [splits[i % len(splits)] for i in range(num_clips)],
+        }
+    )
+    ids = narrations["narration_id"].tolist()
+    clips = {
+        clip_id: frames for clip_id, frames in zip(ids, _render(picks, seed), strict=True)
+    }
+    config = _episodes_config(epochs, shots)
+    episodes = build_episodes(narrations, split, ids, config)
+    return Kitchen(narrations, episodes, clips)
+
+
+def _render(picks, seed):
+    rng = np.random.default_rng(seed)
+    kinds, appearances = motions(), looks(rng)
+    for verb, noun in picks:
+        scene = background(rng, IMAGE_SIZE, IMAGE_SIZE)
+        yield render_clip(kinds[verb], appearances[noun], scene, NUM_FRAMES, rng).frames
+
+
+def _episodes_config(epochs, shots):
+    mixture = (
+        MixtureItem(kind="bursty", meaning="natural", share=0.5),
+        MixtureItem(kind="bursty", meaning="permuted", share=0.5),
+    )
+    return EpisodesConfig(
+        seed=0,
+        epochs=epochs,
+        verb_noun_ratio=0.5,
+        train=EpisodeMixture(shots=(shots,), mixture=mixture, max_queries=None),
+        val=EpisodeMixture(shots=(shots,), mixture=mixture, max_queries=None),
+        evaluation=EvaluationEpisodes(
+            shots=(0, 1, 2),
+            kinds=("bursty", "random", "contrastive"),
+            meaning="natural",
+            ways=2,
+            max_queries=6,
+        ),
+    )
+
+
+def tiny_train_config(**changes) -> TrainConfig:
+    """A run of a few steps on the tiny model."""
+    return TrainConfig(
+        **{
+            "seed": 0,
+            "model": tiny_config(),
+            "prompts": (PROMPT,),
+            "loss_on": "all",
+            "batch_size": 8,
+            "learning_rate": 3e-3,
+            "betas": (0.9, 0.98),
+            "weight_decay": 0.05,
+            "warmup_steps": 2,
+            "schedule": "cosine",
+            "max_grad_norm": 1.0,
+            "augment": AugmentConfig(
+                crop_scale=(0.7, 1.0),
+                horizontal_flip=0.0,
+                brightness=0.2,
+                contrast=0.2,
+                noise=0.02,
+            ),
+            "validate_every": 5,
+            "checkpoint_every": 4,
+            "select_by": "icl",
+            "num_workers": 0,
+        }
+        | changes
+    )

@@ -1,0 +1,87 @@
+"""A narration table with the properties of the real ones, made in memory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from eilev.data.lexicon import NOUNS, VERBS
+from eilev.schema import OTHER_VERB
+
+
+@dataclass(frozen=True)
+class World:
+    """What the episodes and validate stages read."""
+
+    narrations: pd.DataFrame
+    split: pd.DataFrame
+    clips: pd.DataFrame
+
+    @property
+    def decoded_ids(self) -> set[str]:
+        return set(self.clips.loc[self.clips["shard"].notna(), "narration_id"])
+
+
+def make_world(
+    num_clips: int, num_verbs: int = 8, num_nouns: int = 12, seed: int = 0, undecoded: int = 2
+) -> World:
+    """Zipf-distributed actions with synonyms, homonyms, `[other]` verbs and missing nouns.
+
+    The last fifth of the actions is `novel`; the last `undecoded` clips have no frames.
+    """
+    rng = np.random.default_rng(seed)
+    verbs, nouns = list(VERBS)[:num_verbs], list(NOUNS)[:num_nouns]
+    num_actions = num_verbs * num_nouns
+    weights = 1 / np.arange(1, num_actions + 1)
+    drawn = rng.choice(num_actions, num_clips, p=weights / weights.sum())
+    actions = rng.permutation(num_actions)[drawn]
+    rows, splits = [], []
+    for i, (rank, action) in enumerate(zip(drawn.tolist(), actions.tolist(), strict=True)):
+        verb, noun = verbs[action // num_nouns], nouns[action % num_nouns]
+        verb_word = _word(verb, VERBS, rng)
+        noun_word = _word(noun, NOUNS, rng)
+        row = {
+            "narration_id": f"clip-{i:05d}",
+            "video_id": f"video-{i // 40:03d}",
+            "video_path": f"videos/video-{i // 40:03d}.mp4",
+            "timestamp_s": float(i % 40),
+            "narration": f"The camera wearer {verb_word}s the {noun_word}.",
+            "verb_class": verb,
+            "noun_class": noun,
+            "verb_word": verb_word,
+            "noun_word": noun_word,
+        }
+        if i % 50 == 7:
+            row |= {"verb_class": OTHER_VERB, "verb_word": None}
+        if i % 50 == 9:
+            row |= {"noun_class": None, "noun_word": None}
+        rows.append(row)
+        if rank >= num_actions // 5:
+            splits.append("novel")
+        else:
+            splits.append(str(rng.choice(["train", "val", "test"], p=[0.7, 0.1, 0.2])))
+    narrations = pd.DataFrame(rows)
+    ids = narrations["narration_id"]
+    return World(narrations, _split(ids, splits), _clips(narrations, undecoded))
+
+
+def _word(name: str, words: dict[str, tuple[str, ...]], rng: np.random.Generator) -> str:
+    return name if rng.random() < 0.7 else str(rng.choice(words[name]))
+
+
+def _split(ids: pd.Series, splits: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({"narration_id": ids, "split": splits})
+
+
+def _clips(narrations: pd.DataFrame, undecoded: int) -> pd.DataFrame:
+    num_decoded = len(narrations) - undecoded
+    return pd.DataFrame(
+        {
+            "narration_id": narrations["narration_id"],
+            "video_id": narrations["video_id"],
+            "shard": ["clips-00000.arrow"] * num_decoded + [None] * undecoded,
+            "row": pd.Series([*range(num_decoded), *[None] * undecoded], dtype="Int32"),
+            "num_frames": np.int32(4),
+            "error": [None] * num_decoded + ["the video ends before the clip"] * undecoded,
+        }
+    )
