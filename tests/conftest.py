@@ -14,3 +14,14 @@ def shared() -> Path:
     if not (folder / "fixtures").is_dir():
         pytest.skip(f"golden cases not found: {folder}/fixtures is absent")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported bundle of a tiny random model (tests/tiny.py); copy it before changing it."""
+    from tests.tiny import write_tiny_bundle  # torch: only where it is asked for
+
+    folder = tmp_path_factory.mktemp("tiny") / "bundle"
+    folder.mkdir()
+    write_tiny_bundle(folder)
+    return folder

@@ -1,4 +1,4 @@
-"""A handful of rendered clips with narrations and episodes, for training and evaluation in tests."""
+"""A handful of rendered clips with narrations and episodes."""
 
 from dataclasses import dataclass
 
@@ -77,9 +77,7 @@ def make_kitchen(num_clips=96, epochs=2, shots=4, seed=0) -> Kitchen:
         }
     )
     ids = narrations["narration_id"].tolist()
-    clips = {
-        clip_id: frames for clip_id, frames in zip(ids, _render(picks, seed), strict=True)
-    }
+    clips = dict(zip(ids, _render(picks, seed), strict=True))
     config = _episodes_config(epochs, shots)
     episodes = build_episodes(narrations, split, ids, config)
     return Kitchen(narrations, episodes, clips)

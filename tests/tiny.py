@@ -6,6 +6,7 @@ import torch
 from eilev.config import ModelConfig, ScratchConfig, TransformerConfig
 from eilev.data.preprocess import Preprocessing
 from eilev.data.tokenizer import train_word_codec
+from eilev.export.bundle import BundleInfo, write_bundle
 from eilev.model.build import build_model
 from eilev.model.checkpoint import LoadedModel
 
@@ -20,18 +21,18 @@ IMAGE_SIZE = 16
 
 
 def tiny_config(freeze=(), **changes) -> ModelConfig:
-    part = TransformerConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
-    )
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
+    eyes = TransformerConfig(num_hidden_layers=1, **sizes)
+    mouth = TransformerConfig(num_hidden_layers=2, **sizes)
     scratch = ScratchConfig(
         **{
             "image_size": IMAGE_SIZE,
             "patch_size": 8,
             "num_query_tokens": 3,
-            "max_position_embeddings": 96,
-            "vision": part,
-            "qformer": part,
-            "text": part,
+            "max_position_embeddings": 256,
+            "vision": eyes,
+            "qformer": eyes,
+            "text": mouth,
         }
         | changes
     )
@@ -47,6 +48,20 @@ def tiny_model(seed=0, **changes) -> LoadedModel:
     torch.manual_seed(seed)
     model = build_model(tiny_config(**changes), codec).eval()
     return LoadedModel(model, codec, Preprocessing(IMAGE_SIZE))
+
+
+def write_tiny_bundle(folder) -> None:
+    """An ONNX bundle of `tiny_model()`; takes a while, so use the `tiny_bundle` fixture."""
+    info = BundleInfo(
+        num_frames=NUM_FRAMES,
+        prompt=PROMPT,
+        max_new_tokens=6,
+        opset=18,
+        git_revision=None,
+        params={"seed": 0},
+        metrics={},
+    )
+    write_bundle(tiny_model(), info, folder)
 
 
 def tiny_clips(num_clips, seed=0):

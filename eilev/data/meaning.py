@@ -36,13 +36,18 @@ class Vocabulary:
 class Rewriter:
     """Narrations ready to be written with other words."""
 
-    templates: tuple[Template, ...]  # (num_clips,)
+    # Narration, verb word and noun word of each clip (num_clips,); None: no word to replace.
+    narrations: tuple[tuple[str, str | None, str | None], ...]
     verbs: Vocabulary
     nouns: Vocabulary
 
+    def template(self, clip: int) -> Template:
+        """The clip's narration, taken apart."""
+        return make_template(*self.narrations[clip])
+
 
 def make_rewriter(narrations: pd.DataFrame, is_train: Bools) -> Rewriter:
-    """Take the narrations apart and learn the canonical words, of training clips where they exist.
+    """Learn the canonical words: of the training clips, of all clips for classes beyond them.
 
     Args:
         narrations: rows of schema.NARRATIONS, one per clip.
@@ -60,7 +65,7 @@ def make_rewriter(narrations: pd.DataFrame, is_train: Bools) -> Rewriter:
         )
     )
     parts = zip(narrations["narration"], verb_words, noun_words, strict=True)
-    return Rewriter(tuple(make_template(*part) for part in parts), verbs, nouns)
+    return Rewriter(tuple(parts), verbs, nouns)
 
 
 def _vocabulary(
@@ -153,9 +158,11 @@ def assign_words(codes: Ints, num_words: int, uniforms: Floats) -> Ints:
 def _write(
     rewriter: Rewriter, clips: Ints, verbs: NDArray[np.object_], nouns: NDArray[np.object_]
 ) -> list[list[str]]:
-    templates = rewriter.templates
     return [
-        [templates[clip].fill(verb, noun) for clip, verb, noun in zip(*episode, strict=True)]
+        [
+            rewriter.template(clip).fill(verb, noun)
+            for clip, verb, noun in zip(*episode, strict=True)
+        ]
         for episode in zip(clips.tolist(), verbs.tolist(), nouns.tolist(), strict=True)
     ]
 
@@ -174,7 +181,7 @@ class WordReader:
         Returns:
             None if the sentence is not the clip's narration in the words of the corpus.
         """
-        template = self._rewriter.templates[clip]
+        template = self._rewriter.template(clip)
         texts = template.read(sentence)
         if texts is None:
             return None

@@ -114,6 +114,23 @@ def expected_burstiness(episodes: pd.DataFrame) -> Burstiness | None:
     return Burstiness(verb + noun, verb, noun)
 
 
+def burstiness_level(episodes: pd.DataFrame) -> float | None:
+    """Share of items with the query's verb or noun class, see `measured_burstiness`."""
+    level = measured_burstiness(episodes)
+    return level.either if level else None
+
+
+def burstiness_above_random(episodes: pd.DataFrame) -> float | None:
+    """By how much burstiness exceeds the level of random contexts."""
+    level, random = measured_burstiness(episodes), expected_burstiness(episodes)
+    return level.either - random.either if level and random else None
+
+
+def query_zipf_exponent(episodes: pd.DataFrame) -> float | None:
+    """Zipf exponent of the queries' actions, see `measured_zipf_exponent`."""
+    return measured_zipf_exponent(episodes["action"].to_numpy("int64"))
+
+
 def measured_zipf_exponent(actions: Ints) -> float | None:
     """Zipf exponent of the action frequencies, None where fewer than two actions occur."""
     counts = action_counts(actions)

@@ -34,6 +34,7 @@ COLOURS = np.array(
 )
 SHAPES = ("disc", "square", "diamond", "triangle", "cross")
 OBJECT_RADIUS = 0.18  # of the frame's height, before a clip's own jitter
+ACCENT_RADIUS = 0.55  # of the object's
 HAND_RADIUS = 0.085
 HAND_DISTANCE = 0.25  # of the hand's centre from the object's
 TRAVEL = 0.17  # half the way an object travels
@@ -180,7 +181,7 @@ def _paint_object(
     u = (grid - centres[:, None, None]) / sizes[:, None, None]
     tint = rng.normal(0, 6, (2, 3))
     frames[_inside(look.shape, u)] = COLOURS[look.body] + tint[0]
-    frames[(u**2).sum(-1) < 0.3] = COLOURS[look.accent] + tint[1]
+    frames[_inside("disc", u / ACCENT_RADIUS)] = COLOURS[look.accent] + tint[1]
 
 
 def _hand_centres(motion: Motion, centres: Floats, rng: np.random.Generator) -> list[Floats]:
@@ -196,7 +197,7 @@ def _hand_centres(motion: Motion, centres: Floats, rng: np.random.Generator) -> 
 def _paint_hand(frames: Floats, grid: Floats, centres: Floats, rng: np.random.Generator) -> None:
     """Paint one hand on every frame in place."""
     u = (grid - centres[:, None, None]) / HAND_RADIUS
-    frames[(u**2).sum(-1) < 1] = SKIN * rng.uniform(0.9, 1.05)
+    frames[_inside("disc", u)] = SKIN * rng.uniform(0.9, 1.05)
 
 
 def _boxes(centres: Floats, sizes: Floats, height: int, width: int) -> Floats:
@@ -219,7 +220,7 @@ def encode_mp4(frames: NDArray[np.uint8], fps: int, path: Path) -> None:
         stream.pix_fmt = "yuv420p"
         stream.options = {
             "preset": "veryfast",
-            "crf": "18",
+            "crf": "23",
             "g": str(fps),
             "bf": "0",
             "threads": "1",

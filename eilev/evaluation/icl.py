@@ -164,11 +164,11 @@ class Judge:
 
 
 def _cells(predictions: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
-    """Condition, shots and rows of each point of a split's curves, in the order of the trials."""
-    keys = predictions[["condition", "shots"]].drop_duplicates()
-    for condition, shots in zip(keys["condition"], keys["shots"].tolist(), strict=True):
-        rows = (predictions["condition"] == condition) & (predictions["shots"] == shots)
-        yield condition, shots, predictions[rows]
+    """Condition, shots and rows of each point of a split's curves, shots rising."""
+    for condition in predictions["condition"].unique():
+        rows = predictions[predictions["condition"] == condition]
+        for shots in sorted(rows["shots"].unique().tolist()):
+            yield condition, shots, rows[rows["shots"] == shots]
 
 
 def _known(word: str | None) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ def derange(labels: Sequence[Hashable], rng: np.random.Generator) -> list[int]:
 
     Examples:
         >>> derange(["cut onion", "cut onion", "wash pan", "wash pan"], np.random.default_rng(0))
-        [3, 2, 0, 1]
+        [2, 3, 0, 1]
     """
     shift = max(Counter(labels).values())
     if 2 * shift > len(labels):

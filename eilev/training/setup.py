@@ -73,7 +73,7 @@ def make_reproducible(accelerator: Accelerator) -> None:
     """
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
     # Filling memory that is written to next only costs time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if accelerator.device.type == "cpu" and "ACCELERATE_MIXED_PRECISION" in os.environ:
         cores = len(os.sched_getaffinity(0))
         torch.set_num_threads(max(1, cores // accelerator.num_processes))

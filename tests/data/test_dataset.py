@@ -26,7 +26,9 @@ def episodes(**changes):
 
 def make(table, prompts=("Answer:",), seed=0, **changes):
     options = {"num_query_tokens": 2, "encoder_decoder": False, "loss_on": "all"}
-    return EpisodeDataset(table, SENTENCES, EpisodeFormat(CODEC, prompts=prompts, **options | changes), seed)
+    return EpisodeDataset(
+        table, SENTENCES, EpisodeFormat(CODEC, prompts=prompts, **options | changes), seed
+    )
 
 
 def laid_out(*narrations):

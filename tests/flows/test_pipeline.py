@@ -55,7 +55,8 @@ def run(num_tasks: int, targets: list[str] | None = None) -> Run:
     while time.monotonic() < deadline:
         tasks, lines = recorded(state.state_details.flow_run_id)
         finals = [task for task in tasks if task.state and task.state.is_final()]
-        if len(finals) == num_tasks and any("Finished in state" in line for line in lines[-1:]):
+        ends = sum("Finished in state" in line for line in lines)
+        if len(finals) == num_tasks and ends == num_tasks + 1:
             return Run(state.name or "", state.message or "", finals, lines)
         time.sleep(0.2)
     raise AssertionError(f"the server never heard of the end of the run: {tasks} {lines}")

@@ -1,0 +1,157 @@
+"""Whether an exported model says what the torch model says, on real episodes."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from eilev.data.dataset import ClipSource, episode_texts
+from eilev.data.interleave import Layout, Turn, interleave, pad_layouts
+from eilev.data.preprocess import preprocess
+from eilev.model.checkpoint import LoadedModel
+
+Clip = npt.NDArray[np.uint8]  # (time, height, width, 3)
+# Turns of an episode and their clips in order.
+Episode = tuple[Sequence[Turn], Sequence[Clip]]
+
+
+class ParityError(ValueError):
+    """The exported model differs from the torch model by more than is allowed."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """One implementation of the model.
+
+    `logits`: (positions, vocabulary) of one episode with its query's narration given.
+    `narrate`: greedy narrations of the queries of several episodes, whose narrations are None.
+    """
+
+    logits: Callable[[Sequence[Turn], Sequence[Clip]], npt.NDArray[np.float32]]
+    narrate: Callable[[Sequence[Episode]], list[str]]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How two implementations compare; NaN logits make the difference NaN."""
+
+    episodes: int
+    max_logit_difference: float
+    identical_narrations: int
+
+    def check(self, max_logit_difference: float) -> None:
+        """Fail unless logits agree within the bound and every narration is identical.
+
+        Raises:
+            ParityError: with the figures.
+        """
+        # Written so that NaN fails.
+        close = self.max_logit_difference <= max_logit_difference
+        if not close or self.identical_narrations < self.episodes:
+            raise ParityError(
+                f"the exported model differs from torch: largest logit difference "
+                f"{self.max_logit_difference:.3g} (allowed {max_logit_difference:.3g}), "
+                f"{self.identical_narrations} of {self.episodes} narrations identical; "
+                f"the earlier bundle is kept"
+            )
+
+
+def select_episodes(
+    table: pd.DataFrame,
+    narrations: Mapping[Hashable, str],
+    clips: ClipSource,
+    prompt: str,
+    count: int,
+) -> list[Episode]:
+    """Take `count` rows of an episodes table, evenly spaced to have all kinds and shot counts.
+
+    Args:
+        table: schema.EPISODES.
+        narrations: narration of each narration id.
+        clips: uint8 (time, height, width, 3) of each narration id.
+        prompt: asks for each narration.
+        count: all rows are taken where there are fewer.
+    """
+    rows = np.unique(np.linspace(0, len(table) - 1, min(count, len(table))).astype(int))
+    episodes: list[Episode] = []
+    for row in table.iloc[rows].to_dict("records"):
+        ids = [*row["context"], row["query"]]
+        texts = episode_texts(row["narrations"], ids, narrations)
+        episodes.append(([Turn(prompt, text) for text in texts], [clips[i] for i in ids]))
+    return episodes
+
+
+def compare(
+    reference: Runner, candidate: Runner, episodes: Sequence[Episode], batch_size: int
+) -> Parity:
+    """Run both implementations on the same episodes, whose last turns have their narrations.
+
+    Raises:
+        ValueError: no episodes.
+    """
+    if not episodes:
+        raise ValueError("parity needs at least one episode")
+    differences, identical = [], 0
+    with tqdm(total=len(episodes), desc="parity", unit="episode") as progress:
+        for start in range(0, len(episodes), batch_size):
+            batch = episodes[start : start + batch_size]
+            for turns, clips in batch:
+                difference = reference.logits(turns, clips) - candidate.logits(turns, clips)
+                differences.append(float(np.abs(difference).max()))
+                progress.update()
+            queries = [(_without_answer(turns), clips) for turns, clips in batch]
+            pairs = zip(reference.narrate(queries), candidate.narrate(queries), strict=True)
+            identical += sum(ours == theirs for ours, theirs in pairs)
+    # numpy's max keeps NaN, Python's may lose it.
+    return Parity(len(episodes), float(np.max(differences)), identical)
+
+
+def torch_runner(loaded: LoadedModel, max_new_tokens: int) -> Runner:
+    """The torch model as the reference of `compare`."""
+
+    @torch.no_grad()
+    def logits(turns: Sequence[Turn], clips: Sequence[Clip]) -> npt.NDArray[np.float32]:
+        batch = _batch(loaded, [(turns, clips)])
+        if loaded.model.config.use_decoder_only_language_model:
+            del batch["labels"]
+        output = loaded.model(**batch).logits[0]
+        result: npt.NDArray[np.float32] = output.float().cpu().numpy()
+        return result
+
+    def narrate(episodes: Sequence[Episode]) -> list[str]:
+        batch = _batch(loaded, episodes)
+        del batch["labels"]
+        tokens = loaded.model.generate(**batch, max_new_tokens=max_new_tokens, do_sample=False)
+        return [loaded.codec.decode(row).strip() for row in tokens.tolist()]
+
+    return Runner(logits, narrate)
+
+
+def _without_answer(turns: Sequence[Turn]) -> list[Turn]:
+    return [*turns[:-1], replace(turns[-1], narration=None)]
+
+
+def _batch(loaded: LoadedModel, episodes: Sequence[Episode]) -> dict[str, Tensor]:
+    layouts = [_layout(loaded, turns) for turns, _ in episodes]
+    arrays = pad_layouts(layouts, loaded.codec.pad_id, "left")
+    clips = [preprocess(clip, loaded.preprocessing) for _, clips in episodes for clip in clips]
+    batch: dict[str, Tensor] = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    if clips:
+        batch["pixel_values"] = torch.from_numpy(np.stack(clips))
+    return {name: tensor.to(loaded.model.device) for name, tensor in batch.items()}
+
+
+def _layout(loaded: LoadedModel, turns: Sequence[Turn]) -> Layout:
+    config = loaded.model.config
+    return interleave(
+        turns,
+        loaded.codec,
+        config.num_query_tokens,
+        encoder_decoder=not config.use_decoder_only_language_model,
+        loss_on="query",
+    )

@@ -1,0 +1,134 @@
+"""The exact invariants of episodes (design section 6) as columns that count what breaks them."""
+
+import numpy as np
+import pandas as pd
+
+from eilev.data.distributions import Bools, Ints, pair_keys
+from eilev.data.items import ClipFacts, Items
+from eilev.data.measures import count_per_episode, is_training_clip
+from eilev.schema import Split
+
+
+def violations(
+    episodes: pd.DataFrame, items: Items, facts: ClipFacts, split: Split
+) -> pd.DataFrame:
+    """Count per episode what must not occur; every column is 0 in sound episodes.
+
+    Args:
+        episodes: rows of schema.EPISODES, of `split`.
+        items: the same episodes laid out.
+        facts: what is known of the clips.
+        split: whose episodes they are.
+
+    Returns:
+        One row per episode, in the order of `episodes`.
+    """
+    is_contrastive = (episodes["kind"] == "contrastive").to_numpy(dtype=np.bool_)
+    columns = {
+        **_identity(episodes, items),
+        **_origin(items, facts, split, is_contrastive),
+        **_actions(items, is_contrastive),
+        **_narrations(episodes, items),
+    }
+    return pd.DataFrame(columns)
+
+
+def _identity(episodes: pd.DataFrame, items: Items) -> dict[str, Ints]:
+    queries = episodes["query"].to_numpy(dtype=object)
+    ids = [clip for context in episodes["context"] for clip in context]
+    episode = items.episode[~items.is_query]
+    codes = pd.factorize(np.array([*queries, *ids], dtype=object))[0].astype(np.int64)
+    query_codes, item_codes = codes[: queries.size], codes[queries.size :]
+    leaked = item_codes == query_codes[episode]
+    size = np.bincount(episode, minlength=queries.size)
+    distinct = _num_distinct(episode, item_codes, queries.size)
+    return {
+        "queries_in_context": np.bincount(episode[leaked], minlength=queries.size),
+        "repeated_items": size - distinct,
+        "missing_or_extra_items": np.abs(episodes["shots"].to_numpy("int64") - size),
+    }
+
+
+def _origin(items: Items, facts: ClipFacts, split: Split, is_contrastive: Bools) -> dict[str, Ints]:
+    decoded = np.append(facts.decoded, False)[items.clip]
+    splits = np.array([*facts.splits, ""], dtype=object)[items.clip]
+    home = np.where(is_contrastive, split, "train")[items.episode]
+    expected = np.where(items.is_query, split, home)
+    elsewhere = splits != expected
+    training = is_training_clip(facts)
+    trained = pair_keys(facts.verbs[training], facts.nouns[training])
+    asked = pair_keys(items.verbs, items.nouns)[items.is_query]
+    return {
+        "clips_without_frames": count_per_episode(items, ~decoded),
+        "items_from_other_splits": count_per_episode(items, elsewhere & ~items.is_query),
+        "queries_from_other_splits": count_per_episode(items, elsewhere & items.is_query),
+        "trained_actions": np.isin(asked, trained).astype(np.int64),
+    }
+
+
+def _actions(items: Items, is_contrastive: Bools) -> dict[str, Ints]:
+    num = is_contrastive.size
+    context = ~items.is_query
+    episode = items.episode[context]
+    verbs, nouns = items.verbs[context], items.nouns[context]
+    actions = pair_keys(verbs, nouns)
+    own = pair_keys(items.verbs, items.nouns)[items.is_query]
+    same = np.bincount(episode[actions == own[episode]], minlength=num)
+    size = np.bincount(episode, minlength=num)
+    least, most, ways = _group_sizes(episode, actions, num)
+    shared = 2 * ways - _num_distinct(episode, verbs, num) - _num_distinct(episode, nouns, num)
+    return {
+        "items_of_the_query_action": np.where(is_contrastive, 0, same),
+        "uneven_actions": np.where(is_contrastive, most - least, 0),
+        # same == shots / ways, without a division.
+        "wrong_share_of_the_query_action": np.where(is_contrastive, np.abs(same * ways - size), 0),
+        "classes_shared_by_actions": np.where(is_contrastive, shared, 0),
+    }
+
+
+def _narrations(episodes: pd.DataFrame, items: Items) -> dict[str, Ints]:
+    is_natural = (episodes["meaning"] == "natural").to_numpy(dtype=np.bool_)
+    is_permuted = (episodes["meaning"] == "permuted").to_numpy(dtype=np.bool_)
+    brought = np.array([0 if own is None else len(own) for own in episodes["narrations"]])
+    wanted = np.where(is_natural, 0, episodes["context"].map(len).to_numpy("int64") + 1)
+    synonyms = np.zeros(is_natural.size, np.int64)
+    homonyms = np.zeros(is_natural.size, np.int64)
+    parts = ((items.verbs, items.verb_words), (items.nouns, items.noun_words))
+    for classes, words in parts:
+        named = (classes >= 0) & (words != "")
+        episode = items.episode[named]
+        codes = pd.factorize(words[named])[0].astype(np.int64)
+        pairs = pd.factorize(pair_keys(classes[named], codes))[0].astype(np.int64)
+        num_pairs = _num_distinct(episode, pairs, is_natural.size)
+        synonyms += num_pairs - _num_distinct(episode, classes[named], is_natural.size)
+        homonyms += num_pairs - _num_distinct(episode, codes, is_natural.size)
+    return {
+        "missing_or_extra_narrations": np.abs(brought - wanted),
+        "foreign_narrations": count_per_episode(items, items.is_foreign),
+        "words_beside_the_class_word": np.where(is_natural, 0, synonyms),
+        "words_of_several_classes": np.where(is_permuted, homonyms, 0),
+    }
+
+
+def _groups(episode: Ints, values: Ints) -> tuple[Ints, Ints]:
+    """Episode and size of each group of equal values within an episode."""
+    codes, names = pd.factorize(values)
+    width = max(len(names), 1)
+    keys, sizes = np.unique(episode * width + codes, return_counts=True)
+    return keys // width, sizes
+
+
+def _num_distinct(episode: Ints, values: Ints, num_episodes: int) -> Ints:
+    """How many different values each episode has (num_episodes,)."""
+    return np.bincount(_groups(episode, values)[0], minlength=num_episodes)
+
+
+def _group_sizes(episode: Ints, values: Ints, num_episodes: int) -> tuple[Ints, Ints, Ints]:
+    """Size of the smallest and the largest group of equal values, and the number of groups."""
+    groups, sizes = _groups(episode, values)
+    least = np.full(num_episodes, np.iinfo(np.int64).max)
+    most = np.zeros(num_episodes, np.int64)
+    np.minimum.at(least, groups, sizes)
+    np.maximum.at(most, groups, sizes)
+    least = np.minimum(least, most)  # 0 where the context is empty
+    return least, most, np.bincount(groups, minlength=num_episodes)

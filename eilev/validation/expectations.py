@@ -1,0 +1,235 @@
+"""Expectations in the field's words, on top of Great Expectations' own.
+
+A property such as burstiness needs several columns, so its metric is defined on the whole table
+(`eilev.data.measures`); an exact invariant is a column that counts what breaks it
+(`eilev.validation.checks`). Importing this module registers the classes with Great Expectations.
+"""
+
+from abc import ABC
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+from great_expectations.core.metric_domain_types import MetricDomainTypes
+from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
+from great_expectations.expectations.core import ExpectColumnValuesToBeBetween
+from great_expectations.expectations.expectation import BatchExpectation
+from great_expectations.expectations.metrics.metric_provider import metric_value
+from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+
+from eilev.data import measures
+
+Part = Literal["verb", "noun"]
+
+
+class _Property(TableMetricProvider):
+    """A figure of a whole table, None where it is not defined."""
+
+    # Takes the table and the metric's value keys.
+    measure: ClassVar[Callable[..., float | None]]
+
+    @metric_value(engine=PandasExecutionEngine)
+    def _pandas(
+        cls,  # noqa: N805  # Great Expectations passes the class
+        execution_engine: PandasExecutionEngine,
+        metric_domain_kwargs: dict[str, Any],
+        metric_value_kwargs: dict[str, Any],
+        **_: Any,
+    ) -> float | None:
+        table, _compute, _accessor = execution_engine.get_compute_domain(
+            domain_kwargs=metric_domain_kwargs, domain_type=MetricDomainTypes.TABLE
+        )
+        return cls.measure(table, **metric_value_kwargs)
+
+
+class Burstiness(_Property):
+    """Share of context items that share the query's verb or noun class."""
+
+    metric_name = "table.burstiness"
+    measure = staticmethod(measures.burstiness_level)
+
+
+class BurstinessAboveRandom(_Property):
+    """Burstiness minus the level that random contexts of the same queries would have."""
+
+    metric_name = "table.burstiness_above_random"
+    measure = staticmethod(measures.burstiness_above_random)
+
+
+class ZipfExponent(_Property):
+    """Maximum-likelihood Zipf exponent of the queries' action frequencies."""
+
+    metric_name = "table.zipf_exponent"
+    measure = staticmethod(measures.query_zipf_exponent)
+
+
+class Synonymy(_Property):
+    """H(word | class) in bits."""
+
+    metric_name = "table.synonymy"
+    value_keys = ("part",)
+    measure = staticmethod(measures.measured_synonymy)
+
+
+class Homonymy(_Property):
+    """H(class | word) in bits."""
+
+    metric_name = "table.homonymy"
+    value_keys = ("part",)
+    measure = staticmethod(measures.measured_homonymy)
+
+
+class _ExpectPropertyToBeBetween(BatchExpectation, ABC):
+    """A figure of the table lies in a closed interval; None leaves a side open."""
+
+    min_value: float | None = None
+    max_value: float | None = None
+
+    success_keys: ClassVar[tuple[str, ...]] = ("min_value", "max_value")
+    args_keys: ClassVar[tuple[str, ...]] = ("min_value", "max_value")
+
+    def _validate(
+        self,
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any] | None = None,
+        execution_engine: Any = None,
+    ) -> dict[str, Any]:
+        result: dict[str, Any] = self._validate_metric_value_between(
+            self.metric_dependencies[0], metrics, runtime_configuration, execution_engine
+        )
+        return result
+
+
+class ExpectBurstinessToBeBetween(_ExpectPropertyToBeBetween):
+    """Expect the burstiness of the bursty and random episodes to be between two bounds."""
+
+    metric_dependencies = ("table.burstiness",)
+
+
+class ExpectBurstinessAboveRandomToBeBetween(_ExpectPropertyToBeBetween):
+    """Expect burstiness to exceed the level of random contexts by an amount between two bounds."""
+
+    metric_dependencies = ("table.burstiness_above_random",)
+
+
+class ExpectZipfExponentToBeBetween(_ExpectPropertyToBeBetween):
+    """Expect the Zipf exponent of the action frequencies to be between two bounds."""
+
+    metric_dependencies = ("table.zipf_exponent",)
+
+
+class ExpectWordProperty(_ExpectPropertyToBeBetween, ABC):
+    """A figure of the verbs or the nouns of the table."""
+
+    part: Part
+
+    success_keys: ClassVar[tuple[str, ...]] = ("part", "min_value", "max_value")
+    args_keys: ClassVar[tuple[str, ...]] = ("part", "min_value", "max_value")
+
+
+class ExpectSynonymyToBeBetween(ExpectWordProperty):
+    """Expect the bits by which a class leaves its word open to be between two bounds."""
+
+    metric_dependencies = ("table.synonymy",)
+
+
+class ExpectHomonymyToBeBetween(ExpectWordProperty):
+    """Expect the bits by which a word leaves its class open to be between two bounds."""
+
+    metric_dependencies = ("table.homonymy",)
+
+
+class _ExpectNone(ExpectColumnValuesToBeBetween, ABC):
+    """A column of counts of what must not occur is 0 in every row."""
+
+    min_value: float = 0
+    max_value: float = 0
+
+
+class ExpectNoQueryLeakage(_ExpectNone):
+    """Expect no query to be part of its own context."""
+
+    column: str = "queries_in_context"
+
+
+class ExpectNoRepeatedItems(_ExpectNone):
+    """Expect no clip to occur twice in a context."""
+
+    column: str = "repeated_items"
+
+
+class ExpectRequestedShots(_ExpectNone):
+    """Expect every context to have as many clips as its episode asks for."""
+
+    column: str = "missing_or_extra_items"
+
+
+class ExpectEveryClipToHaveFrames(_ExpectNone):
+    """Expect every context clip and query to be known and decoded."""
+
+    column: str = "clips_without_frames"
+
+
+class ExpectContextFromSplit(_ExpectNone):
+    """Expect contexts to come from the split that they may come from."""
+
+    column: str = "items_from_other_splits"
+
+
+class ExpectQueryFromSplit(_ExpectNone):
+    """Expect queries to come from the table's own split."""
+
+    column: str = "queries_from_other_splits"
+
+
+class ExpectQueryActionToBeUntrained(_ExpectNone):
+    """Expect no training clip to show a query's action."""
+
+    column: str = "trained_actions"
+
+
+class ExpectNoItemOfTheQueryAction(_ExpectNone):
+    """Expect bursty and random contexts to show other actions than the query's."""
+
+    column: str = "items_of_the_query_action"
+
+
+class ExpectActionsEquallyOften(_ExpectNone):
+    """Expect every action of a contrastive context to occur equally often."""
+
+    column: str = "uneven_actions"
+
+
+class ExpectOneWayToBeTheQueryAction(_ExpectNone):
+    """Expect shots / ways clips of a contrastive context to show the query's action."""
+
+    column: str = "wrong_share_of_the_query_action"
+
+
+class ExpectActionsToShareNoClass(_ExpectNone):
+    """Expect the actions of a contrastive context to differ in verb and in noun."""
+
+    column: str = "classes_shared_by_actions"
+
+
+class ExpectNarrationPerClip(_ExpectNone):
+    """Expect a rewritten episode to have one narration per clip, a natural one to bring none."""
+
+    column: str = "missing_or_extra_narrations"
+
+
+class ExpectNarrationOfItsClip(_ExpectNone):
+    """Expect a rewritten narration to differ from the clip's own in its verb and noun only."""
+
+    column: str = "foreign_narrations"
+
+
+class ExpectOneWordPerClass(_ExpectNone):
+    """Expect a rewritten episode to call each class by one word."""
+
+    column: str = "words_beside_the_class_word"
+
+
+class ExpectOneClassPerWord(_ExpectNone):
+    """Expect a permuted episode to use each word for one class."""
+
+    column: str = "words_of_several_classes"

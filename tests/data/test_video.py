@@ -1,0 +1,206 @@
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eilev.data.video import Limits, Video, VideoError, VideoInfo, read_clip, window_indices
+from tests.videos import cut_off, overwrite, read_numbers, write_audio, write_video
+
+SIZE = 32
+# Frames at 10 to 89 ms from one another, the first one 3 s after the file's zero.
+IRREGULAR_MS = (3000 + np.cumsum(np.random.default_rng(1).integers(10, 90, 100))).tolist()
+
+# Everything that decord must read rightly, with random access.
+READABLE: dict[str, dict[str, Any]] = {
+    "b_frames.mp4": {"options": {"bf": "3", "g": "12"}},
+    "one_long_group.mp4": {"options": {"g": "250"}},
+    "odd_size.mp4": {"size": (71, 37), "pixels": "yuv444p", "options": {"g": "12"}},
+    "tiny.mp4": {"size": (16, 16), "options": {"g": "12"}},
+    "ten_bits.mp4": {"pixels": "yuv420p10le", "options": {"g": "12"}},
+    "variable_rate.mp4": {"times_ms": IRREGULAR_MS, "options": {"g": "12"}},
+    "fragmented.mp4": {"muxer": {"movflags": "frag_keyframe+empty_moov"}, "options": {"g": "12"}},
+    "header_first.mp4": {"muxer": {"movflags": "faststart"}, "options": {"g": "12"}},
+    "matroska.mkv": {"options": {"g": "12"}},
+    "mpeg4.avi": {"codec": "mpeg4", "options": {"g": "12"}},
+    "motion_jpeg.mov": {"codec": "mjpeg", "pixels": "yuvj420p"},
+    "low_rate.mp4": {"fps": 8},
+}
+# Open groups of pictures: reading in order is right, seeking is not.
+OPEN_GROUPS: dict[str, dict[str, Any]] = {
+    "open.mp4": {"options": {"x264-params": "open-gop=1:keyint=15:bframes=5"}},
+    "hevc.mp4": {"codec": "libx265", "options": {"g": "20", "x265-params": "log-level=none"}},
+}
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_the_right_frames_are_read(name: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / name, 100, **READABLE[name])
+    video = Video(path, SIZE)
+    assert video.info.num_frames == 100
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        indices = np.sort(rng.integers(0, 100, 8))
+        frames = video.frames(indices)
+        assert frames.shape == (8, SIZE, SIZE, 3)
+        assert frames.dtype == np.uint8
+        assert read_numbers(frames) == indices.tolist()
+    expected = [0, 14, 28, 42, 56, 70, 84, 99]
+    assert read_numbers(read_clip(path, 8, SIZE)) == expected
+    assert read_numbers(read_clip(path.read_bytes(), 8, SIZE)) == expected
+
+
+@pytest.mark.parametrize("name", OPEN_GROUPS)
+def test_inexact_seeking_is_refused_and_whole_clips_are_read(name: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / name, 100, **OPEN_GROUPS[name])
+    with pytest.raises(VideoError, match=rf"{name}: a seek gives other frames .* re-encode"):
+        Video(path, SIZE)
+    assert read_numbers(read_clip(path, 8, SIZE)) == [0, 14, 28, 42, 56, 70, 84, 99]
+
+
+@pytest.mark.parametrize("num_frames", [1, 2])
+def test_very_short_videos(num_frames: int, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "short.mp4", num_frames)
+    video = Video(path, SIZE)
+    assert (video.info.num_frames, video.info.fps) == (num_frames, 30.0)
+    assert video.info.duration_s == pytest.approx(num_frames / 30)
+    indices = window_indices(0.0, 8.0, 4, video.info)
+    assert read_numbers(video.frames(indices)) == [0, 0, 0, num_frames - 1]
+    assert read_numbers(read_clip(path, 4, SIZE)) == [0, 0, 0, num_frames - 1]
+
+
+def test_info_is_in_time_from_the_first_frame(tmp_path: Path) -> None:
+    video = Video(write_video(tmp_path / "v.mp4", 100, times_ms=IRREGULAR_MS), SIZE)
+    times = (np.array(IRREGULAR_MS) - IRREGULAR_MS[0]) / 1000
+    np.testing.assert_allclose(video.info.frame_times_s, times, atol=1e-3)
+    assert video.info.duration_s == pytest.approx(times[-1] + 1 / video.info.fps, abs=0.1)
+
+
+def info(times_s: np.ndarray, duration_s: float) -> VideoInfo:
+    return VideoInfo(len(times_s), 30.0, duration_s, times_s)
+
+
+@pytest.mark.parametrize(
+    ("timestamp_s", "first", "last"),
+    # 8 s at 30 fps are 240 frames.
+    [(30.0, 780, 1019), (0.0, 0, 239), (2.0, 0, 239), (59.0, 1560, 1799), (61.0, 1560, 1799)],
+)
+def test_windows_are_centred_and_moved_inside(timestamp_s: float, first: int, last: int) -> None:
+    # 32-bit times, as decord gives them.
+    whole = info(np.arange(1800).astype(np.float32) / np.float32(30), 60.0)
+    indices = window_indices(timestamp_s, 8.0, 8, whole)
+    expected = first + np.linspace(0, last - first, 8).astype(int)
+    assert indices.dtype == np.int64
+    np.testing.assert_array_equal(indices, expected)
+
+
+def test_windows_of_an_hour_long_video_are_exact() -> None:
+    times = (np.arange(108_000) * (1001 / 30_000)).astype(np.float32).astype(np.float64)
+    for frame in range(107_000, 107_760, 37):
+        start = frame * 1001 / 30_000
+        indices = window_indices(start + 4.0, 8.0, 2, info(times, float(times[-1]) + 1 / 30))
+        assert indices.tolist() == [frame, frame + 239]
+
+
+def test_a_window_longer_than_the_video_is_the_video() -> None:
+    whole = info(np.arange(30) / 30, 1.0)
+    assert window_indices(0.5, 8.0, 4, whole).tolist() == [0, 9, 19, 29]
+
+
+def test_a_window_between_two_frames_is_the_frame_shown() -> None:
+    still = info(np.array([0.0, 1.0, 100.0]), 101.0)
+    assert window_indices(50.0, 8.0, 2, still).tolist() == [1, 1]
+    assert window_indices(97.0, 8.0, 2, still).tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("timestamp_s", [-4.5, 5.5, 1e6])
+def test_a_window_outside_the_video(timestamp_s: float) -> None:
+    with pytest.raises(ValueError, match=r"lies outside the video of 1\.000 s"):
+        window_indices(timestamp_s, 8.0, 4, info(np.arange(30) / 30, 1.0))
+
+
+def unreadable(kind: str, folder: Path) -> Path:
+    path = folder / "bad.mp4"
+    whole = write_video(folder / "whole.mp4", 60, muxer={"movflags": "faststart"})
+    if kind == "cut off, header first":
+        cut_off(path, whole)
+    elif kind == "cut off, header last":
+        cut_off(path, write_video(folder / "last.mp4", 60), 0.3)
+    elif kind == "audio":
+        write_audio(path)
+    elif kind == "codec":
+        write_video(path, 8, codec="libsvtav1")
+    elif kind == "overwritten":
+        overwrite(path, whole, 0.5, 1.0)
+    elif kind != "missing":
+        path.write_bytes({"empty": b"", "playlist": b"#EXTM3U\n#EXTINF:1,\n/etc/hosts\n"}[kind])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("cut off, header first", "damaged or cut off"),
+        ("cut off, header last", "damaged or cut off"),
+        ("overwritten", "damaged or cut off"),
+        ("audio", "no video stream"),
+        ("codec", "no video stream"),
+        ("empty", "not an MP4"),
+        ("playlist", "not an MP4"),
+        ("missing", "no such file"),
+    ],
+)
+def test_an_unreadable_video_is_named_with_the_reason(
+    kind: str, reason: str, tmp_path: Path
+) -> None:
+    path = unreadable(kind, tmp_path)
+    with pytest.raises(VideoError, match=rf"{path}: {reason}"):
+        Video(path, SIZE).frames(np.arange(0, 60, 8))
+    with pytest.raises(VideoError, match=rf"{path}: {reason}"):
+        read_clip(path, 8, SIZE)
+    if path.exists():
+        with pytest.raises(VideoError, match=rf"^the video: {reason}") as error:
+            read_clip(path.read_bytes(), 8, SIZE)
+        assert "eilev-" not in str(error.value)
+        assert ".cc:" not in str(error.value)
+
+
+def test_frames_before_a_damage_can_still_be_read_after_an_error(tmp_path: Path) -> None:
+    whole = write_video(
+        tmp_path / "whole.mp4", 1500, options={"g": "12"}, muxer={"movflags": "faststart"}
+    )
+    video = Video(overwrite(tmp_path / "bad.mp4", whole, 0.9, 1.0), SIZE)
+    with pytest.raises(VideoError, match=r"bad\.mp4: damaged"):
+        video.frames(np.array([1450, 1460, 1470]))
+    assert read_numbers(video.frames(np.array([3, 30, 60]))) == [3, 30, 60]
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (Limits(max_duration_s=1.0), "2 seconds, at most 1 are allowed"),
+        (Limits(max_frames=59), "60 frames, at most 59 are allowed"),
+        (Limits(max_pixels=3000), "3072 pixels in a frame, at most 3000 are allowed"),
+    ],
+)
+def test_limits(limits: Limits, reason: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4", 60)
+    with pytest.raises(VideoError, match=reason):
+        read_clip(path, 8, SIZE, limits)
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+def test_reading_here_and_there_does_not_fill_the_memory(tmp_path: Path) -> None:
+    # All 1,200 frames at 448 x 448 would take 720 MB.
+    path = write_video(tmp_path / "v.mp4", 1200, options={"preset": "ultrafast"})
+    video = Video(path, 448)
+    before = resident_mb()
+    for start in (0, 100, 50):
+        video.frames(np.array([start, start + 5]))
+        time.sleep(0.3)  # What a decoder thread that runs on uses.
+    assert resident_mb() - before < 100

@@ -1,0 +1,152 @@
+import json
+
+import pandas as pd
+import pytest
+import torch
+
+from eilev.config import EvaluateConfig
+from eilev.data.dataset import Frames
+from eilev.data.preprocess import Preprocessing
+from eilev.data.tokenizer import train_word_codec
+from eilev.evaluation.icl import Judge, evaluate, summarise
+from eilev.evaluation.trials import Trial
+from eilev.io import read_table, write_table
+from eilev.model.build import build_model
+from eilev.model.checkpoint import LoadedModel
+from eilev.schema import PREDICTIONS
+from tests.kitchen import make_kitchen, narration_rows
+from tests.tiny import IMAGE_SIZE, PROMPT, tiny_config
+
+CONDITIONS = ("bursty", "random", "contrastive", "shuffled", "no_video")
+
+# "clean" is a word of wash and of wipe.
+TABLE = narration_rows(
+    [
+        ("cut_(slice)", "onion", "cut", "onion"),
+        ("wash_(clean)", "plate_(dish)", "wash", "plate"),
+        ("wipe_(clean)", "knife", "wipe", "knife"),
+        ("[other]", "onion", None, "onion"),
+        ("cut_(slice)", None, "cut", None),
+    ]
+)
+CUT_ONION, WASH_PLATE, WIPE_KNIFE, OTHER_ONION, CUT_NOTHING = TABLE["narration_id"]
+
+
+def trial(query, context=(), condition="bursty", meaning="natural", own=None):
+    ids = (*context, query)
+    texts = own or tuple(TABLE.set_index("narration_id")["narration"][list(ids)])
+    return Trial(condition, meaning, ids, tuple(texts), ids)
+
+
+def says(verb, noun):
+    return f"The camera wearer {verb} the {noun}."
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence", "right"),
+    [
+        (CUT_ONION, says("cuts", "onion"), (True, True)),
+        (CUT_ONION, says("slices", "onion"), (True, True)),  # a synonym
+        (CUT_ONION, says("is slicing", "onions"), (True, True)),
+        (WASH_PLATE, says("cleans", "dish"), (True, True)),  # a homonym of wash ...
+        (WIPE_KNIFE, says("cleans", "knife"), (True, True)),  # ... and of wipe
+        (WIPE_KNIFE, says("washes", "knife"), (False, True)),
+        (CUT_ONION, says("cuts", "plate"), (True, False)),
+        (CUT_ONION, "", (False, False)),
+    ],
+)
+def test_an_action_is_right_when_its_words_belong_to_the_classes(query, sentence, right):
+    row = Judge(TABLE).table("test", [trial(query)], [sentence]).iloc[0]
+    assert row["scored"]
+    assert (row["verb_correct"], row["noun_correct"]) == right
+
+
+def test_where_words_are_permuted_only_the_episode_tells_what_is_right():
+    permuted = trial(CUT_ONION, meaning="permuted", own=[says("wipes", "knife")])
+    table = Judge(TABLE).table(
+        "test", [permuted] * 2, [says("wipes", "knife"), says("cuts", "onion")]
+    )
+    assert table["verb_correct"].tolist() == table["noun_correct"].tolist() == [True, False]
+
+
+@pytest.fixture(scope="module")
+def by_hand():
+    """Two shots: of three judged queries one action, two verbs, one noun right; two unscored."""
+    queries = [CUT_ONION, WASH_PLATE, WIPE_KNIFE, OTHER_ONION, CUT_NOTHING]
+    answers = [says("slices", "onion"), says("cleans", "knife"), says("cuts", "plate")]
+    answers += [says("cuts", "onion")] * 2
+    # The majority word of each context: its first clip's, as all words occur once.
+    contexts = [(CUT_ONION, WIPE_KNIFE), (WIPE_KNIFE, CUT_ONION), (WIPE_KNIFE, WASH_PLATE)]
+    contexts += [(CUT_ONION, WIPE_KNIFE)] * 2
+    trials = [trial(query, context) for query, context in zip(queries, contexts, strict=True)]
+    trials += [trial(query) for query in queries]
+    return summarise(Judge(TABLE).table("novel", trials, answers + [""] * 5))
+
+
+def test_accuracies_by_hand(by_hand):
+    shots = by_hand.metrics["novel"]["bursty"]["shots"]
+    assert list(shots) == ["0", "2"]
+    assert shots["2"]["action_accuracy"] == pytest.approx(1 / 3)
+    assert shots["2"]["verb_accuracy"] == pytest.approx(2 / 3)
+    assert shots["2"]["noun_accuracy"] == pytest.approx(1 / 3)
+    assert (shots["2"]["count"], shots["2"]["unscored"]) == (3, 2)
+    assert shots["0"]["action_accuracy"] == 0.0
+    assert by_hand.probes["novel"]["in_context_gain"] == {"bursty": {"2": pytest.approx(1 / 3)}}
+
+
+def test_majority_baseline_by_hand(by_hand):
+    """Right for onion and for knife; for the plate it says wipe and knife."""
+    assert by_hand.probes["novel"]["majority"] == {"bursty": {"2": pytest.approx(2 / 3)}}
+
+
+def test_queries_that_cannot_be_judged_give_no_accuracy():
+    table = Judge(TABLE).table("test", [trial(OTHER_ONION)], [says("cuts", "onion")])
+    scores = summarise(table).metrics["test"]["bursty"]["shots"]["0"]
+    assert scores["action_accuracy"] is None
+    assert (scores["count"], scores["unscored"]) == (0, 1)
+    json.dumps(scores, allow_nan=False)
+
+
+@pytest.fixture(scope="module")
+def evaluated():
+    kitchen = make_kitchen()
+    codec = train_word_codec([*kitchen.narrations["narration"], PROMPT])
+    torch.manual_seed(0)
+    model = build_model(tiny_config(), codec).eval()
+    loaded = LoadedModel(model, codec, Preprocessing(IMAGE_SIZE))
+    config = EvaluateConfig(
+        seed=0, conditions=CONDITIONS, prompt=PROMPT, max_new_tokens=8, batch_size=16
+    )
+    episodes = {split: kitchen.episodes[split] for split in ("test", "novel")}
+    frames = Frames(kitchen.clips, kitchen.clips)
+    device = torch.device("cpu")
+    return evaluate(loaded, episodes, kitchen.narrations, frames, config, device)
+
+
+def test_metrics_have_the_agreed_shape(evaluated):
+    for split in ("test", "novel"):
+        of_split = evaluated.metrics[split]
+        assert set(of_split) == set(CONDITIONS)
+        assert set(of_split["bursty"]["shots"]) == {"0", "1", "2"}
+        assert set(of_split["shuffled"]["shots"]) == {"0", "2"}
+        assert of_split["shuffled"]["shots"]["0"] == of_split["bursty"]["shots"]["0"]
+        for condition in of_split.values():
+            for scores in condition["shots"].values():
+                assert {"action_accuracy", "verb_accuracy", "noun_accuracy"} < set(scores)
+                assert {"rouge_l", "bleu", "count"} < set(scores)
+        assert set(evaluated.probes[split]["binding_gap"]) == {"2"}
+    json.dumps(evaluated.metrics | evaluated.probes, allow_nan=False)
+
+
+def test_predictions_fit_their_schema(evaluated, tmp_path):
+    write_table(evaluated.predictions, PREDICTIONS, tmp_path / "predictions.parquet")
+    table = read_table(tmp_path / "predictions.parquet", PREDICTIONS)
+    assert set(table["condition"]) == {*CONDITIONS, "contrastive_shuffled"}
+    assert (table["context"].map(len) == table["shots"]).all()
+
+
+def test_curves_have_a_row_per_point(evaluated):
+    curves = evaluated.curves
+    assert not curves.duplicated(["split", "condition", "shots"]).any()
+    assert len(curves[curves["split"] == "test"]) == 3 + 3 + 2 + 2 + 3
+    assert isinstance(curves, pd.DataFrame)

@@ -1,0 +1,144 @@
+import numpy as np
+import onnx
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from eilev.data.preprocess import preprocess
+from eilev.export.onnx import cache_shape, eager_attention, export_graph, graphs
+from eilev.manifest import VISION
+from eilev.model.checkpoint import load_weights
+from tests.export.sessions import Sessions, next_cache
+from tests.tiny import tiny_clips, tiny_model
+
+NUM_FRAMES = 4
+NUM_NEW = 12
+
+
+@pytest.fixture(scope="module", params=["opt", "t5"])
+def golden(shared, request, tmp_path_factory):
+    """The reference's language model exported; its vision part is the tiny bundle's in kind."""
+    source = shared / "fixtures" / "reference" / request.param
+    folder = tmp_path_factory.mktemp(request.param)
+    model = load_weights(source).eval()
+    with eager_attention(model):
+        for name, graph in graphs(model, NUM_FRAMES).items():
+            if name != VISION:
+                export_graph(graph, 18, folder / name)
+    return request.param, model, Sessions(folder), load_file(source / "cases.safetensors")
+
+
+def case_of(cases, name):
+    start = f"{name}."
+    return {key.removeprefix(start): cases[key] for key in cases if key.startswith(start)}
+
+
+def embeds_of(model, sessions, case):
+    with torch.no_grad():
+        features = model.encode_videos(torch.from_numpy(case["pixel_values"])).numpy()
+    embeds = sessions.run("embed", input_ids=case["input_ids"])["inputs_embeds"]
+    embeds[case["video_input_mask"].astype(bool)] = features.reshape(-1, features.shape[-1])
+    return embeds
+
+
+def test_golden_logits(golden):
+    family, model, sessions, cases = golden
+    for side in ("right", "left") if family == "opt" else ("right",):
+        case = case_of(cases, f"forward_{side}")
+        mask, embeds = case["attention_mask"], embeds_of(model, sessions, case)
+        cache = sessions.empty_cache(len(embeds))
+        if family == "opt":
+            outputs = sessions.run("decoder", inputs_embeds=embeds, attention_mask=mask, **cache)
+            seen = mask.astype(bool)
+        else:
+            targets = np.where(case["labels"] < 0, 0, case["labels"])
+            ids = np.pad(targets[:, :-1], ((0, 0), (1, 0)))  # T5 starts with id 0
+            cross = sessions.run("encoder", inputs_embeds=embeds, attention_mask=mask)
+            outputs = sessions.run(
+                "decoder", input_ids=ids, encoder_attention_mask=mask, **cache, **cross
+            )
+            seen = np.ones(ids.shape, dtype=bool)
+        assert np.isfinite(outputs["logits"]).all()
+        assert np.abs(outputs["logits"] - case["logits"])[seen].max() < 1e-4
+
+
+def test_golden_greedy_generation(golden):
+    family, model, sessions, cases = golden
+    case = case_of(cases, "generate")
+    embeds = embeds_of(model, sessions, case)
+    decode = decode_opt if family == "opt" else decode_t5
+    tokens = decode(sessions, embeds, case["attention_mask"])
+    np.testing.assert_array_equal(tokens, case["greedy"][:, 1:])
+
+
+def decode_opt(sessions, embeds, mask):
+    cache, tokens = sessions.empty_cache(len(embeds)), []
+    for _ in range(NUM_NEW):
+        outputs = sessions.run("decoder", inputs_embeds=embeds, attention_mask=mask, **cache)
+        tokens.append(outputs["logits"][:, -1:].argmax(-1))
+        cache = next_cache(outputs)
+        embeds = sessions.run("embed", input_ids=tokens[-1])["inputs_embeds"]
+        mask = np.pad(mask, ((0, 0), (0, 1)), constant_values=1)
+    return np.concatenate(tokens, axis=1)
+
+
+def decode_t5(sessions, embeds, mask):
+    cross = sessions.run("encoder", inputs_embeds=embeds, attention_mask=mask)
+    cache, tokens = sessions.empty_cache(len(embeds)), [np.zeros((len(embeds), 1), np.int64)]
+    for _ in range(NUM_NEW):
+        outputs = sessions.run(
+            "decoder", input_ids=tokens[-1], encoder_attention_mask=mask, **cache, **cross
+        )
+        tokens.append(outputs["logits"][:, -1:].argmax(-1))
+        cache = next_cache(outputs)
+    return np.concatenate(tokens[1:], axis=1)
+
+
+@pytest.mark.parametrize("num_videos", [1, 4])
+def test_vision_graph_takes_any_number_of_videos(tiny_bundle, num_videos):
+    loaded = tiny_model()
+    pixels = np.stack([preprocess(c, loaded.preprocessing) for c in tiny_clips(num_videos)])
+    actual = Sessions(tiny_bundle).run("vision", pixel_values=pixels)["video_features"]
+    with torch.no_grad():
+        expected = loaded.model.encode_videos(torch.from_numpy(pixels)).numpy()
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+def test_one_token_at_a_time_equals_all_at_once(tiny_bundle):
+    sessions = Sessions(tiny_bundle)
+    ids = np.array([[1, 5, 6, 7, 8]])
+    embeds = sessions.run("embed", input_ids=ids)["inputs_embeds"]
+    mask = np.ones_like(ids)
+    cache = sessions.empty_cache(1)
+    expected = sessions.run("decoder", inputs_embeds=embeds, attention_mask=mask, **cache)
+    for i in range(ids.shape[1]):
+        outputs = sessions.run(
+            "decoder", inputs_embeds=embeds[:, i : i + 1], attention_mask=mask[:, : i + 1], **cache
+        )
+        cache = next_cache(outputs)
+        np.testing.assert_allclose(outputs["logits"][0, 0], expected["logits"][0, i], atol=1e-5)
+    for name, value in next_cache(expected).items():
+        np.testing.assert_allclose(cache[name], value, atol=1e-5)
+
+
+def test_graphs_have_the_opset_and_no_path_of_this_machine(tiny_bundle):
+    for path in tiny_bundle.glob("*.onnx"):
+        assert onnx.load(path).opset_import[0].version == 18
+        assert b"site-packages" not in path.read_bytes()
+
+
+def test_cache_shape_is_the_decoder_inputs_shape(tiny_bundle):
+    shape = cache_shape(tiny_model().model)
+    inputs = Sessions(tiny_bundle).sessions["decoder"].get_inputs()
+    names = [item.name for item in inputs if item.name.startswith("past_")]
+    assert names[:2] == ["past_key_0", "past_value_0"]
+    assert len(names) == 2 * shape.num_layers
+    assert [inputs[2].shape[1], inputs[2].shape[3]] == [shape.num_heads, shape.head_dim]
+
+
+def test_export_leaves_the_attention_of_the_model_as_it_was():
+    model = tiny_model().model
+    before = model.qformer.config._attn_implementation
+    with eager_attention(model):
+        assert model.qformer.config._attn_implementation == "eager"
+    assert model.qformer.config._attn_implementation == before != "eager"

@@ -1,0 +1,124 @@
+import math
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch.utils.data import DataLoader
+
+from eilev.data.collator import InterleavedCollator
+from eilev.training.batches import EpisodeModel
+from eilev.training.trainer import TrainingError
+from eilev.training.validation import validate
+from tests.kitchen import Kitchen, make_kitchen
+from tests.training.tiny_run import run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def kitchen():
+    return make_kitchen()
+
+
+@pytest.fixture(scope="module")
+def first_run(kitchen, tmp_path_factory):
+    return run(tmp_path_factory.mktemp("first"), kitchen)
+
+
+def test_a_few_steps_lower_the_loss(first_run):
+    result, _, recorder, _ = first_run
+    val_losses = recorder.column("val/loss")
+    assert result.steps == 15
+    # Words at random: the logarithm of the vocabulary's size.
+    assert val_losses[-1] < val_losses[0] < math.log(30)
+    assert result.train_loss < math.log(30) - 0.5
+
+
+def test_the_record_has_its_rows_at_their_steps(first_run):
+    recorder = first_run[2]
+    steps = {
+        name: [s for s, v in recorder.rows if name in v] for name in ("train/loss", "val/loss")
+    }
+    assert steps == {"train/loss": [10, 15], "val/loss": [5, 10, 15]}
+    assert all(rate > 0 for rate in recorder.column("train/clips_per_s"))
+
+
+def test_the_same_parameters_give_the_same_weights_and_scores(first_run, kitchen, tmp_path):
+    result, weights, recorder, _ = run(tmp_path, kitchen)
+    assert all(torch.equal(value, first_run[1][name]) for name, value in weights.items())
+    for name in ("train/loss", "val/loss", "val/exact"):
+        assert recorder.column(name) == first_run[2].column(name)
+    assert run(tmp_path, kitchen, seed=1)[0].val_loss != result.val_loss
+
+
+@pytest.mark.parametrize("select_by", ["icl", "loss"])
+def test_the_model_that_is_left_is_the_best_one(kitchen, tmp_path, select_by):
+    # A rate that overshoots: the last model is not the best.
+    changes = {"select_by": select_by, "learning_rate": 1.0, "schedule": "constant"}
+    result, _, recorder, setup = run(tmp_path, kitchen, validate_every=1, **changes)
+    losses, exact = recorder.column("val/loss"), recorder.column("val/exact")
+    ranks = list(zip(exact, [-x for x in losses], strict=True))
+    best = losses.index(min(losses)) if select_by == "loss" else ranks.index(max(ranks))
+    assert result.best_step == best + 1 < result.steps
+    assert (result.val_loss, result.val_score) == (losses[best], exact[best])
+    assert rescore(setup).loss == pytest.approx(losses[best], abs=1e-5)
+
+
+def rescore(setup):
+    data = setup.data
+    collator = InterleavedCollator(data.frames, setup.codec.pad_id)
+    batches = DataLoader(data.val, batch_size=8, collate_fn=collator)
+    model = EpisodeModel(setup.model)
+    return validate(model, batches, data.preprocessing, Accelerator(), encoder_decoder=False)
+
+
+def test_accumulated_gradients_make_one_step(kitchen, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "2")
+    assert run(tmp_path, kitchen)[0].steps == 8
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(kitchen, tmp_path):
+    with pytest.raises(TrainingError, match=r"loss of step \d+ is nan.*learning_rate"):
+        run(tmp_path, kitchen, learning_rate=1e30, warmup_steps=0)
+
+
+def test_empty_episodes_are_refused(kitchen, tmp_path):
+    episodes = kitchen.episodes | {"val": kitchen.episodes["val"].iloc[:0]}
+    with pytest.raises(ValueError, match="val episodes are empty"):
+        run(tmp_path, Kitchen(kitchen.narrations, episodes, kitchen.clips))
+
+
+def test_a_killed_run_ends_as_if_it_had_never_stopped(tmp_path):
+    """SIGTERM in the middle, resume, SIGKILL later, resume: the weights of an unbroken run."""
+    checkpoints = tmp_path / "checkpoints"
+    assert stop_after(4, signal.SIGTERM, checkpoints) == 128 + signal.SIGTERM
+    assert list(checkpoints.glob("step-*"))
+    assert stop_after(16, signal.SIGKILL, checkpoints) == -signal.SIGKILL
+    resumed_at = max(int(path.name[5:]) for path in checkpoints.glob("step-*"))
+    kitchen = make_kitchen(epochs=4)
+    result, weights, recorder, _ = run(checkpoints, kitchen)
+    unbroken, expected, record, _ = run(tmp_path / "other", kitchen)
+    assert 16 <= resumed_at < result.steps
+    for name, value in expected.items():
+        torch.testing.assert_close(weights[name], value, atol=1e-6, rtol=0)
+    assert result.best_step == unbroken.best_step
+    for name in ("train/loss", "val/loss", "val/exact"):
+        assert recorder.column(name) == pytest.approx(record.column(name), abs=1e-5)
+
+
+def stop_after(step, sign, checkpoints):
+    """Start a run in a process of its own, signal it once it has reached a step's checkpoint."""
+    command = [sys.executable, "-m", "tests.training.tiny_run", checkpoints, checkpoints / "end"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        while process.poll() is None:
+            if any(int(path.name[5:]) >= step for path in checkpoints.glob("step-*")):
+                process.send_signal(sign)
+                break
+            time.sleep(0.01)
+        process.communicate(timeout=120)
+    return process.returncode
