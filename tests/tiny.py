@@ -20,19 +20,25 @@ NUM_FRAMES = 2
 IMAGE_SIZE = 16
 
 
+def tiny_part(num_layers) -> TransformerConfig:
+    return TransformerConfig(
+        hidden_size=16,
+        num_hidden_layers=num_layers,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+
+
 def tiny_config(freeze=(), **changes) -> ModelConfig:
-    sizes = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
-    eyes = TransformerConfig(num_hidden_layers=1, **sizes)
-    mouth = TransformerConfig(num_hidden_layers=2, **sizes)
     scratch = ScratchConfig(
         **{
             "image_size": IMAGE_SIZE,
             "patch_size": 8,
             "num_query_tokens": 3,
             "max_position_embeddings": 256,
-            "vision": eyes,
-            "qformer": eyes,
-            "text": mouth,
+            "vision": tiny_part(1),
+            "qformer": tiny_part(1),
+            "text": tiny_part(2),
         }
         | changes
     )

@@ -103,7 +103,7 @@ def build_episodes(
                 for kind in config.evaluation.kinds
                 for table in _draw_evaluation(world, name, kind, config.evaluation, config.seed)
             ]
-        tables[name] = pd.concat([_empty(), *pieces], ignore_index=True)
+        tables[name] = pd.concat([_empty(), *pieces], ignore_index=True).astype(_empty().dtypes)
     return tables
 
 

@@ -15,6 +15,8 @@ SPECIAL_TOKENS_FILE = "special_tokens_map.json"
 TOKENIZER_FILES = (TOKENIZER_FILE, CONFIG_FILE, SPECIAL_TOKENS_FILE)
 
 _PAD, _EOS, _UNK, _NEWLINE = "<pad>", "</s>", "<unk>", "\n"
+# SentencePiece's mark of a word's start.
+_BOUNDARY = "\u2581"
 # A newline, a word (with inner apostrophes and hyphens) or one other visible character.
 _WORD = r"\n|\w+(?:['\u2019-]\w+)*|[^\w\s]"
 
@@ -23,8 +25,8 @@ _WORD = r"\n|\w+(?:['\u2019-]\w+)*|[^\w\s]"
 class TextCodec:
     """A tokenizer with the ids that the token layout needs.
 
-    `bos_id` is None for T5. `newline_ids` is a newline as the tokenizer sees it: one token for OPT,
-    none where the vocabulary drops white space (T5's SentencePiece).
+    `bos_id` is None for T5. `newline_ids` is what separates clips and sentences: a newline as the
+    tokenizer sees it or, where it drops white space, the bare word boundary.
     """
 
     tokenizer: Tokenizer
@@ -135,8 +137,12 @@ def _word_decoder() -> decoders.Decoder:
 
 
 def _codec(tokenizer: Tokenizer, bos_id: int | None, eos_id: int, pad_id: int) -> TextCodec:
-    newline_ids = tuple(tokenizer.encode("\n", add_special_tokens=False).ids)
-    return TextCodec(tokenizer, bos_id, eos_id, pad_id, newline_ids)
+    newline_ids = tokenizer.encode(_NEWLINE, add_special_tokens=False).ids
+    if not newline_ids:
+        # T5's SentencePiece; the reference's sequences have the boundary (id 3) in its place.
+        boundary = tokenizer.token_to_id(_BOUNDARY)
+        newline_ids = [] if boundary is None else [boundary]
+    return TextCodec(tokenizer, bos_id, eos_id, pad_id, tuple(newline_ids))
 
 
 def _token_id(tokenizer: Tokenizer, name: str, path: Path) -> int:

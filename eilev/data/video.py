@@ -3,7 +3,7 @@
 decord 0.6 has traps, each handled here and tested on real files:
 
 - After `get_batch` its decoder thread runs ahead until the rest of the file is in memory; a seek to
-  the start stops it (dmlc/decord issues 157 and 208).
+  the start stops it (dmlc/decord issues 157 and 208), at the price of decoding there in vain.
 - In files with open groups of pictures (the default of x265) a seek lands some frames late, while
   reading in order is right. `Video` seeks, so it checks the file and refuses it if need be;
   `read_clip` reads in order.
@@ -33,6 +33,8 @@ Indices = NDArray[np.int64]
 
 # decord's frame times are 32-bit floats; an hour into a video their steps are a quarter of this.
 _TIME_TOLERANCE_S = 1e-3
+# Decoded frames that may pile up in memory before the decoder thread is stopped.
+_RUN_AHEAD_BYTES = 64 << 20
 # Seek targets on which seeking is compared with reading in order, and the frames read at most.
 _CHECKED_KEYS = 3
 _CHECKED_FRAMES = 1000
@@ -107,7 +109,8 @@ class Video:
         with _decoding(str(self._path)):
             reader, self._reader = self._reader or _open(self._path, self._size), None
             batch: Frames = reader.get_batch(indices.tolist()).asnumpy()
-            reader.seek(0)
+            if batch[0].nbytes * self.info.num_frames > _RUN_AHEAD_BYTES:
+                reader.seek(0)
             self._reader = reader
         return batch
 

@@ -107,7 +107,9 @@ def _clips(config: ValidateConfig) -> list[Expectation]:
 
 
 def _episodes(split: Split) -> list[Expectation]:
-    home = "the training clips" if split == "train" else f"the {split} clips"
+    training = "the training clips"
+    home = training if split == "train" else f"the {split} clips"
+    apart = "" if split == "train" else f", contrastive ones from {home}"
     expectations = [
         _columns(schema.EPISODES.names),
         *_complete("query", "context", "shots", "epoch", "kind", "meaning"),
@@ -133,10 +135,7 @@ def _episodes(split: Split) -> list[Expectation]:
         own.ExpectRequestedShots(description="A context has as many clips as its 'shots' say."),
         own.ExpectEveryClipToHaveFrames(description="Every clip in an episode has frames."),
         own.ExpectQueryFromSplit(description=f"Queries come from {home}."),
-        own.ExpectContextFromSplit(
-            description="Bursty and random contexts come from the training clips, contrastive ones"
-            f" from {home}."
-        ),
+        own.ExpectContextFromSplit(description=f"Contexts come from {training}{apart}."),
     ]
     if split == "novel":
         expectations.append(

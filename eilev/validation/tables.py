@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from eilev.data import measures
-from eilev.data.items import gather_facts, lay_out
+from eilev.data.items import ClipFacts, Items, gather_facts, lay_out
 from eilev.schema import SPLITS, Split
 from eilev.validation.checks import violations
 from eilev.validation.suites import CLIPS, NARRATIONS, TRAINING_WORDS, episode_table
@@ -61,10 +61,7 @@ def make_tables(
     splits = tuple(name for name in SPLITS if len(episodes[name]))
     for name in splits:
         items = lay_out(episodes[name], facts)
-        columns = measures.episode_columns(episodes[name], items, facts)
-        broken = violations(episodes[name], items, facts, name)
-        sentences = episodes[name][["context", "narrations"]].reset_index(drop=True)
-        checked[episode_table(name)] = pd.concat([columns, sentences, broken], axis="columns")
+        checked[episode_table(name)] = episodes_table(episodes[name], items, facts, name)
         if name == "train":
             checked[TRAINING_WORDS] = measures.item_columns(items)
     training = checked[episode_table("train")]
@@ -82,6 +79,16 @@ def make_tables(
         action_frequencies=pd.DataFrame({"rank": np.arange(1, counts.size + 1), "count": counts}),
         burstiness=_burstiness_histogram(training),
     )
+
+
+def episodes_table(
+    episodes: pd.DataFrame, items: Items, facts: ClipFacts, split: Split
+) -> pd.DataFrame:
+    """Rows of schema.EPISODES with what is measured of them and what breaks the rules."""
+    columns = measures.episode_columns(episodes, items, facts)
+    broken = violations(episodes, items, facts, split)
+    own = episodes[["context", "narrations"]].reset_index(drop=True)
+    return pd.concat([columns, own, broken], axis="columns")
 
 
 def _clips_table(clips: pd.DataFrame, narrations: pd.DataFrame) -> pd.DataFrame:

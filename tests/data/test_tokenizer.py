@@ -3,6 +3,7 @@ import pickle
 import shutil
 
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer
 
 from eilev.data.tokenizer import load_codec, save_codec, train_word_codec
@@ -87,6 +88,22 @@ def test_reference_generated_text(shared, family):
     expected = json.loads((folder / "cases.json").read_text())["generation_text"]["greedy"]
     rows = load_file(folder / "cases.safetensors")["generate.greedy"]
     assert [codec.decode(row).strip() for row in rows] == expected
+
+
+def test_the_word_boundary_stands_in_for_a_newline_that_is_dropped(tmp_path):
+    # As in T5: white space is split off before a unigram model over marked words.
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0), ("\u2581cup", -3.0)]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2, byte_fallback=False))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    names = {"eos_token": "</s>", "pad_token": "<pad>"}
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps(names))
+    codec = load_codec(tmp_path)
+    assert codec.encode("\n") == []
+    assert codec.newline_ids == (3,)
+    assert codec.encode("cup\n") == [4]
 
 
 def test_missing_and_broken_files_are_named(codec, tmp_path):

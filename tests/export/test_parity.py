@@ -11,6 +11,7 @@ from eilev.export.parity import (
     select_episodes,
     torch_runner,
 )
+from eilev.serving.engine import Engine
 from tests.tiny import NARRATIONS, PROMPT, tiny_clips, tiny_model
 
 
@@ -25,6 +26,15 @@ def test_a_model_agrees_with_itself_whatever_the_batches():
     parity = compare(runner, runner, episodes(3), batch_size=2)
     assert parity == Parity(episodes=3, max_logit_difference=0.0, identical_narrations=3)
     parity.check(0.0)
+
+
+def test_the_exported_model_agrees_with_torch(tiny_bundle):
+    engine = Engine.load(tiny_bundle, num_threads=1)
+    exported = Runner(engine.prefill_logits, lambda batch: engine.generate(batch, 6))
+    requests = [*episodes(3), ([Turn(PROMPT, NARRATIONS[2])], tiny_clips(1))]
+    parity = compare(torch_runner(tiny_model(), max_new_tokens=6), exported, requests, batch_size=4)
+    assert parity.identical_narrations == 4
+    parity.check(1e-4)
 
 
 def test_queries_are_narrated_without_their_answer():

@@ -1,4 +1,5 @@
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -8,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
+from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
 from eilev.data.collator import InterleavedCollator
-from eilev.training.batches import EpisodeModel
+from eilev.training.batches import NO_AUGMENTATION, EpisodeModel
 from eilev.training.trainer import TrainingError
 from eilev.training.validation import validate
 from tests.kitchen import Kitchen, make_kitchen
@@ -80,6 +82,21 @@ def rescore(setup):
 def test_accumulated_gradients_make_one_step(kitchen, tmp_path, monkeypatch):
     monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "2")
     assert run(tmp_path, kitchen)[0].steps == 8
+
+
+def test_two_processes_train_as_one_that_accumulates(tmp_path, monkeypatch):
+    """A step is two batches either way; without augmentation, which each batch draws anew."""
+    output = tmp_path / "weights.safetensors"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    script = ["-m", "tests.training.tiny_run", tmp_path / "two", output, "still"]
+    env = os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
+    subprocess.run([*launch, *script], cwd=ROOT, env=env, check=True, capture_output=True)
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "2")
+    kitchen = make_kitchen(epochs=4)
+    result, weights, _, _ = run(tmp_path / "one", kitchen, augment=NO_AUGMENTATION)
+    assert result.steps == 15
+    for name, value in load_file(output).items():
+        torch.testing.assert_close(weights[name], value, atol=1e-4, rtol=0)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(kitchen, tmp_path):

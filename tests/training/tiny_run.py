@@ -1,12 +1,13 @@
-"""A small real training run; as a script, one that can be killed."""
+"""A small real training run; as a script, one that can be killed or have several processes."""
 
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from safetensors.torch import save_file
 
+from eilev.training.batches import NO_AUGMENTATION
 from eilev.training.resume import trained_parameters
 from eilev.training.run import Resumption
 from eilev.training.setup import set_up
@@ -42,5 +43,8 @@ def run(folder, kitchen=None, **changes):
 
 
 if __name__ == "__main__":
-    checkpoints, output = map(Path, sys.argv[1:])
-    save_file(run(checkpoints, make_kitchen(epochs=4))[1], output)
+    checkpoints, output, *still = sys.argv[1:]
+    changes = {"augment": NO_AUGMENTATION} if still else {}
+    weights = run(checkpoints, make_kitchen(epochs=4), **changes)[1]
+    if PartialState().is_main_process:
+        save_file(weights, output)

@@ -1,0 +1,268 @@
+"""A bundle in onnxruntime: clips and text in, narration out; no torch.
+
+Preprocessing and token layout are the code that training used. The graphs are those of an exported
+bundle (eilev/manifest.py); the splice of the video features happens here, outside of them.
+"""
+
+import ctypes.util
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from eilev.data.interleave import Layout, Turn, interleave, pad_layouts
+from eilev.data.preprocess import PREPROCESSOR_FILE, Preprocessing, preprocess
+from eilev.data.tokenizer import TextCodec, load_codec
+from eilev.io import DataError
+from eilev.manifest import DECODER, EMBED, ENCODER, GRAPHS, VISION, BundleError, Manifest
+
+Clip = npt.NDArray[np.uint8]  # (time, height, width, 3)
+Arrays = dict[str, npt.NDArray[Any]]
+Logits = npt.NDArray[np.float32]
+Tokens = npt.NDArray[np.int64]
+
+# Turns of an episode, the last one to be narrated, and their clips in order.
+Request = tuple[Sequence[Turn], Sequence[Clip]]
+
+# Clips in one pass of the vision graph: bounds its memory, whatever the number of shots.
+VISION_BATCH = 32
+
+
+class TooLongError(ValueError):
+    """Prompt and new tokens do not fit into the model's positions."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A greedy narration; `stopped`: the model ended it, rather than `max_new_tokens`."""
+
+    text: str
+    num_prompt_tokens: int
+    num_new_tokens: int
+    stopped: bool
+
+
+@dataclass
+class _State:
+    """A batch while it is decoded: what every step is fed, and the cache of the last step."""
+
+    fixed: Arrays
+    cache: Arrays
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A loaded bundle. Nothing in it changes, so any number of threads may use it."""
+
+    manifest: Manifest
+    codec: TextCodec
+    preprocessing: Preprocessing
+    sessions: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path, num_threads: int | None = None) -> Self:
+        """Check a bundle and load it.
+
+        Args:
+            folder: the bundle.
+            num_threads: CPU threads of one operator; all that this process may use if None.
+
+        Raises:
+            BundleError: a file is missing, altered, unreadable or of another format version.
+        """
+        manifest = Manifest.load(folder)
+        manifest.verify(folder)
+        options = onnxruntime.SessionOptions()
+        # Left alone, onnxruntime takes every core of the machine, not of the container.
+        options.intra_op_num_threads = num_threads or _num_cores()
+        try:
+            codec = load_codec(folder)
+            preprocessing = Preprocessing.from_file(folder / PREPROCESSOR_FILE)
+        except DataError as error:
+            raise BundleError(str(error)) from error
+        sessions = {name: _session(folder / name, options) for name in GRAPHS[manifest.family]}
+        return cls(manifest, codec, preprocessing, sessions)
+
+    def narrate(self, turns: Sequence[Turn], clips: Sequence[Clip], max_new_tokens: int) -> str:
+        """Narrate the last turn of one episode; see `complete`."""
+        return self.complete([(turns, clips)], max_new_tokens)[0].text
+
+    def generate(self, requests: Sequence[Request], max_new_tokens: int) -> list[str]:
+        """Narrate the last turns of several episodes in one batch; see `complete`."""
+        return [completion.text for completion in self.complete(requests, max_new_tokens)]
+
+    def complete(self, requests: Sequence[Request], max_new_tokens: int) -> list[Completion]:
+        """Continue each episode greedily until its end-of-sequence token.
+
+        Raises:
+            TooLongError: an episode with `max_new_tokens` exceeds the model's positions.
+            ValueError: clips do not fit the turns, a clip has another number of frames, or the
+                turn to narrate has its narration.
+        """
+        if any(turns and turns[-1].narration is not None for turns, _ in requests):
+            raise ValueError("the last turn has its narration already")
+        layouts = [self.layout(turns, max_new_tokens) for turns, _ in requests]
+        state, logits = self._prefill(requests, layouts)
+        logits = logits[:, -1]
+        rows: Tokens = np.full((len(requests), max_new_tokens), self.codec.eos_id)
+        running = np.ones(len(requests), dtype=bool)
+        for position in range(max_new_tokens):
+            rows[running, position] = logits.argmax(axis=-1)[running]
+            running &= rows[:, position] != self.codec.eos_id
+            if not running.any() or position + 1 == max_new_tokens:
+                break
+            logits = self._step(state, rows[:, position : position + 1])[:, -1]
+        return [self._completion(row, layout) for row, layout in zip(rows, layouts, strict=True)]
+
+    def prefill_logits(self, turns: Sequence[Turn], clips: Sequence[Clip]) -> Logits:
+        """Logits of one episode whose last turn may have its narration.
+
+        Returns:
+            float32 (positions, vocab_size): decoder-only at every token of the layout, else at
+            every token of the narration, shifted right by the start token.
+
+        Raises:
+            ValueError: as `complete`.
+        """
+        logits: Logits = self._prefill([(turns, clips)], [self.layout(turns)])[1][0]
+        return logits
+
+    def layout(self, turns: Sequence[Turn], max_new_tokens: int = 1) -> Layout:
+        """Token layout of an episode, before any of its videos is decoded.
+
+        Raises:
+            TooLongError: it exceeds the model's positions together with `max_new_tokens`.
+        """
+        layout = interleave(
+            turns,
+            self.codec,
+            self.manifest.num_query_tokens,
+            encoder_decoder=self._encoder_decoder,
+            loss_on="query",
+        )
+        # The last new token is not fed back and needs no position.
+        needed = len(layout.input_ids) + max_new_tokens - 1
+        available = self.manifest.max_length
+        if available is not None and needed > available:
+            raise TooLongError(
+                f"{len(layout.input_ids)} prompt tokens (videos included) and {max_new_tokens} new "
+                f"tokens need {needed} positions, the model has {available}"
+            )
+        return layout
+
+    def warm_up(self) -> None:
+        """Run every graph once, a decoding step with a cache included."""
+        size = self.preprocessing.image_size
+        clip = np.zeros((self.manifest.num_frames, size, size, 3), dtype=np.uint8)
+        turns = [Turn(self.manifest.prompt, None)]
+        state, _ = self._prefill([(turns, [clip])], [self.layout(turns, 2)])
+        self._step(state, np.full((1, 1), self.codec.eos_id))
+
+    @property
+    def _encoder_decoder(self) -> bool:
+        return self.manifest.family == "encoder_decoder"
+
+    def _prefill(
+        self, requests: Sequence[Request], layouts: Sequence[Layout]
+    ) -> tuple[_State, Logits]:
+        """State and logits (batch, positions, vocab_size) after the prompt."""
+        padded = pad_layouts(layouts, self.codec.pad_id, "left")
+        features = self._encode(requests)
+        embeds = self._run(EMBED, {"input_ids": padded["input_ids"]})["inputs_embeds"]
+        video = padded["video_input_mask"].astype(bool)
+        embeds[video] = features.reshape(-1, self.manifest.hidden_size)
+        prompt = {"inputs_embeds": embeds, "attention_mask": padded["attention_mask"]}
+        cache = self._empty_cache(len(requests))
+        if not self._encoder_decoder:
+            state = _State({"attention_mask": padded["attention_mask"]}, cache)
+            return state, self._decode(state, prompt)
+        cross = self._run(ENCODER, prompt)
+        state = _State({"encoder_attention_mask": padded["attention_mask"], **cross}, cache)
+        # Parity teacher-forces one episode at a time, so no label is padding.
+        start = np.full((len(requests), 1), self.manifest.tokens.decoder_start, dtype=np.int64)
+        inputs = np.concatenate([start, padded["labels"][:, :-1]], axis=1)
+        return state, self._decode(state, {"input_ids": inputs})
+
+    def _step(self, state: _State, tokens: Tokens) -> Logits:
+        """Feed one token per row, (batch, 1); logits (batch, 1, vocab_size)."""
+        if self._encoder_decoder:
+            return self._decode(state, {"input_ids": tokens})
+        mask = state.fixed["attention_mask"]
+        state.fixed["attention_mask"] = np.concatenate([mask, np.ones_like(mask[:, :1])], axis=1)
+        return self._decode(state, self._run(EMBED, {"input_ids": tokens}))
+
+    def _decode(self, state: _State, inputs: Arrays) -> Logits:
+        outputs = self._run(DECODER, state.fixed | state.cache | inputs)
+        logits: Logits = outputs.pop("logits")
+        state.cache = {name.replace("present_", "past_"): out for name, out in outputs.items()}
+        return logits
+
+    def _encode(self, requests: Sequence[Request]) -> npt.NDArray[np.float32]:
+        """Features (num_videos, num_query_tokens, hidden_size) in order of the placeholders."""
+        clips: list[Clip] = []
+        for turns, given in requests:
+            wanted = sum(turn.num_videos for turn in turns)
+            if len(given) != wanted:
+                raise ValueError(f"{len(given)} clips were given for {wanted} videos in the turns")
+            clips.extend(given)
+        for clip in clips:
+            if len(clip) != self.manifest.num_frames:
+                raise ValueError(
+                    f"a clip has {len(clip)} frames, the model takes {self.manifest.num_frames}"
+                )
+        shape = (0, self.manifest.num_query_tokens, self.manifest.hidden_size)
+        features = [np.zeros(shape, dtype=np.float32)]
+        for start in range(0, len(clips), VISION_BATCH):
+            batch = clips[start : start + VISION_BATCH]
+            pixels = np.stack([preprocess(clip, self.preprocessing) for clip in batch])
+            features.append(self._run(VISION, {"pixel_values": pixels})["video_features"])
+        return np.concatenate(features)
+
+    def _empty_cache(self, batch: int) -> Arrays:
+        shape = self.manifest.cache
+        empty = np.zeros((batch, shape.num_heads, 0, shape.head_dim), dtype=np.float32)
+        return {
+            f"past_{part}_{layer}": empty
+            for layer in range(shape.num_layers)
+            for part in ("key", "value")
+        }
+
+    def _completion(self, row: Tokens, layout: Layout) -> Completion:
+        ends = np.flatnonzero(row == self.codec.eos_id)
+        end = int(ends[0]) if ends.size else len(row)
+        text = self.codec.decode(row[:end].tolist()).strip()
+        # The end-of-sequence token was generated too.
+        return Completion(text, len(layout.input_ids), min(end + 1, len(row)), bool(ends.size))
+
+    def _run(self, name: str, inputs: Arrays) -> Arrays:
+        session = self.sessions[name]
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+def _session(path: Path, options: Any) -> Any:
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=_providers())
+    except Exception as error:  # the library has a type of its own for every status code
+        raise BundleError(f"{path}: onnxruntime can't load it: {error}") from error
+
+
+def _providers() -> list[str]:
+    """CUDA where there is a driver; asking for it elsewhere fills the log with errors."""
+    cpu = "CPUExecutionProvider"
+    cuda = "CUDAExecutionProvider"
+    if cuda not in onnxruntime.get_available_providers() or not ctypes.util.find_library("cuda"):
+        return [cpu]
+    onnxruntime.preload_dlls()
+    return [cuda, cpu]
+
+
+def _num_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

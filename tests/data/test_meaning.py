@@ -1,0 +1,140 @@
+import doctest
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eilev.data import actions, meaning, templates
+from eilev.data.draws import row_uniforms
+from tests.worlds import make_world
+
+NARRATIONS = pd.DataFrame(
+    [
+        ("The camera wearer cuts the onion.", "cut", "onion", "cut", "onion"),
+        ("The camera wearer slices an onion.", "cut", "onion", "slice", "onion"),
+        ("The camera wearer cuts the bulb.", "cut", "onion", "cut", "bulb"),
+        ("The camera wearer washes the plates.", "wash", "plate", "wash", "plate"),
+        ("The camera wearer washes the dish.", "wash", "plate", "wash", "dish"),
+        ("The camera wearer washes a plate.", "wash", "plate", "wash", "plate"),
+        ("The camera wearer looks around.", "[other]", None, None, None),
+        ("The camera wearer peels.", "peel", None, "peel", None),
+    ],
+    columns=["narration", "verb_class", "noun_class", "verb_word", "noun_word"],
+)
+
+
+def _rewriter() -> meaning.Rewriter:
+    return meaning.make_rewriter(NARRATIONS, np.ones(len(NARRATIONS), dtype=np.bool_))
+
+
+@pytest.mark.parametrize("module", [actions, meaning, templates])
+def test_worked_examples(module) -> None:
+    result = doctest.testmod(module)
+    assert result.attempted
+    assert not result.failed
+
+
+@pytest.mark.parametrize(
+    ("narration", "words", "new_words", "expected"),
+    [
+        ("The camera wearer cuts an onion.", ("cut", "onion"), ("wash", "plate"),
+         "The camera wearer washes a plate."),
+        ("The camera wearer is slicing onions.", ("slice", "onion"), ("take", "knife"),
+         "The camera wearer is taking knives."),
+        ("The camera wearer picks up the chopping board.", ("pick up", "chopping board"),
+         ("put down", "egg"), "The camera wearer puts down the egg."),
+        ("The camera wearer moves a plate onto a plate.", ("move", "plate"), ("lift", "egg"),
+         "The camera wearer lifts an egg onto an egg."),
+        ("Onions are cut.", ("cut", "onion"), ("wash", "plate"), "Plates are wash."),
+        ("The camera wearer sits.", ("sit", None), ("cut", "onion"), "The camera wearer cuts."),
+        ("The camera wearer sits.", (None, None), ("cut", "onion"), "The camera wearer sits."),
+        # The words that mark an inflection are words like others.
+        ("The camera wearer takes a knife.", ("take", "knife"), ("cut", "onion"),
+         "The camera wearer cuts an onion."),
+    ],
+)  # fmt: skip
+def test_narration_in_other_words(
+    narration: str,
+    words: tuple[str | None, str | None],
+    new_words: tuple[str, str],
+    expected: str,
+) -> None:
+    template = templates.make_template(narration, *words)
+    assert template.fill(*new_words) == expected
+    assert template.read(expected) is not None
+    assert template.fill(words[0] or "", words[1] or "") == narration
+
+
+def test_foreign_sentences_are_not_read() -> None:
+    reader = meaning.WordReader(_rewriter())
+    assert reader.read(0, "The camera wearer peels the plate.") == ("peel", "plate")
+    assert reader.read(0, "The camera wearer peels a plate.") is None
+    assert reader.read(0, "The camera wearer peels the old plate.") is None
+    assert reader.read(0, "The camera wearer peels the banana.") is None
+
+
+def test_canonical_words_leave_one_word_per_class() -> None:
+    written = meaning.write_canonical(_rewriter(), np.array([[0, 1, 2, 3], [4, 5, 6, 7]]))
+    assert written == [
+        [
+            "The camera wearer cuts the onion.",
+            "The camera wearer cuts an onion.",
+            "The camera wearer cuts the onion.",
+            "The camera wearer washes the plates.",
+        ],
+        [
+            "The camera wearer washes the plate.",
+            "The camera wearer washes a plate.",
+            "The camera wearer looks around.",
+            "The camera wearer peels.",
+        ],
+    ]
+
+
+def test_canonical_words_are_those_of_the_training_clips() -> None:
+    is_train = np.array([False, True, False, True, True, False, True, False])
+    rewriter = meaning.make_rewriter(NARRATIONS, is_train)
+    # Among training clips "slice" is the word of cut, and dish ties with plate; peel is not there.
+    assert rewriter.verbs.canonical == ("slice", "peel", "wash")
+    assert rewriter.nouns.canonical == ("onion", "dish")
+    assert rewriter.verbs.pool == ("slice", "wash")
+
+
+def test_permuted_words_are_consistent_and_injective() -> None:
+    world = make_world(400)
+    narrations = world.narrations
+    rewriter = meaning.make_rewriter(narrations, np.ones(len(narrations), dtype=np.bool_))
+    reader = meaning.WordReader(rewriter)
+    clips = np.random.default_rng(0).integers(0, len(narrations), (200, 7))
+    written = meaning.write_permuted(rewriter, clips, row_uniforms((0,), 0, 200, 28))
+    changed = 0
+    for episode, sentences in zip(clips.tolist(), written, strict=True):
+        pairs: list[set[tuple[str, str]]] = [set(), set()]
+        for clip, sentence in zip(episode, sentences, strict=True):
+            row = narrations.loc[clip]
+            words = reader.read(clip, sentence)
+            assert words is not None
+            for part, kind in enumerate(("verb", "noun")):
+                if isinstance(row[f"{kind}_word"], str):
+                    pairs[part].add((row[f"{kind}_class"], words[part]))
+                else:
+                    assert words[part] == ""
+            changed += sentence != row["narration"]
+        for known in pairs:
+            assert (
+                len({name for name, _ in known}) == len(known) == len({word for _, word in known})
+            )
+    assert changed > 1000
+
+
+def test_assigned_words_are_even() -> None:
+    codes = np.tile([4, 9], (30_000, 1))
+    words = meaning.assign_words(codes, 3, np.random.default_rng(0).random((30_000, 4)))
+    _, counts = np.unique(words, axis=0, return_counts=True)
+    assert len(counts) == 6
+    np.testing.assert_allclose(counts / 30_000, 1 / 6, atol=0.01)
+
+
+def test_more_classes_than_words() -> None:
+    with pytest.raises(ValueError, match="3 classes, but there are 2 words"):
+        meaning.assign_words(np.array([[0, 1, 2]]), 2, np.full((1, 6), 0.5))

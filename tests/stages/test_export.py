@@ -1,0 +1,84 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import yaml
+from PIL import Image
+
+from eilev import paths, schema
+from eilev.io import write_json, write_table
+from eilev.model.checkpoint import save_model
+from eilev.stages import export
+from tests.conftest import ROOT
+from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT, tiny_clips, tiny_model, tiny_part
+
+IDS = [f"clip-{i}" for i in range(len(NARRATIONS))]
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """The files that the stage reads, and the results of an earlier run."""
+    monkeypatch.chdir(tmp_path)
+    loaded = tiny_model(text=tiny_part(1))
+    save_model(loaded.model, loaded.codec, loaded.preprocessing, paths.MODEL)
+    narrations = pd.DataFrame(
+        {
+            "narration_id": IDS,
+            "video_id": "video",
+            "video_path": "video.mp4",
+            "timestamp_s": 0.0,
+            "narration": NARRATIONS,
+        }
+    ).assign(verb_class=None, noun_class=None, verb_word=None, noun_word=None)
+    write_table(narrations, schema.NARRATIONS, paths.NARRATIONS)
+    episodes = pd.DataFrame({"query": IDS[:1], "context": [IDS[1:]], "shots": 2, "epoch": 0})
+    episodes = episodes.assign(kind="random", meaning="natural", narrations=None)
+    write_table(episodes.iloc[:0], schema.EPISODES, paths.EPISODES / "novel.parquet")
+    write_table(episodes, schema.EPISODES, paths.EPISODES / "test.parquet")
+    write_clip_shard()
+    write_json({"novel": {}}, paths.METRICS)
+    paths.BUNDLE.mkdir(parents=True)
+    (paths.BUNDLE / "earlier").touch()
+    return tmp_path
+
+
+def write_clip_shard():
+    frames = [[jpeg(frame) for frame in clip] for clip in tiny_clips(len(IDS))]
+    paths.CLIPS.mkdir(parents=True)
+    with pa.ipc.new_file(str(paths.CLIPS / "clips-00000.arrow"), schema.CLIPS_SHARD) as file:
+        file.write_batch(pa.record_batch([IDS, frames], schema=schema.CLIPS_SHARD))
+    index = pd.DataFrame({"narration_id": IDS, "row": np.arange(len(IDS), dtype=np.int32)})
+    index = index.assign(video_id="video", shard="clips-00000.arrow", num_frames=2, error=None)
+    write_table(index, schema.CLIPS_INDEX, paths.CLIPS / "index.parquet")
+
+
+def jpeg(frame):
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def write_params(max_logit_difference):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["clips"]["num_frames"] = NUM_FRAMES
+    params["evaluate"] |= {"prompt": PROMPT, "max_new_tokens": 3}
+    params["export"]["max_logit_difference"] = max_logit_difference
+    (paths.DATA.parent / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def test_a_bundle_that_differs_from_torch_is_not_released(workspace):
+    write_params(1e-12)
+    with pytest.raises(SystemExit, match="largest logit difference"):
+        export.main()
+    assert [path.name for path in paths.BUNDLE.iterdir()] == ["earlier"]
+    assert not paths.EXPORT_METRICS.exists()
+    assert [path.name for path in paths.BUNDLE.parent.iterdir()] == ["bundle"]
+
+
+def test_a_missing_model_is_named(workspace):
+    write_params(1e-3)
+    (paths.MODEL / "config.json").unlink()
+    with pytest.raises(SystemExit, match=r"config\.json: no such file"):
+        export.main()
