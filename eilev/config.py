@@ -217,6 +217,9 @@ class ScratchConfig(Section):
     patch_size: Positive
     num_query_tokens: Positive
     max_position_embeddings: Positive
+    # Standard deviation of the initial weights. BERT's and OPT's 0.02 is for wide models: at widths
+    # around 100 it delays the phase change to in-context learning several times over.
+    initializer_range: Annotated[float, Field(gt=0.0)]
     vision: TransformerConfig
     qformer: TransformerConfig
     text: TransformerConfig

@@ -92,3 +92,11 @@ def overwrite(path: Path, source: Path, start: float, end: float) -> Path:
     content[first:last] = bytes(last - first)
     path.write_bytes(content)
     return path
+
+
+def crash_decoder(path: Path, fragmented: Path) -> Path:
+    """A copy of a fragmented MP4 whose header promises frames that it has not: decord aborts."""
+    content = bytearray(fragmented.read_bytes())
+    content[content.index(b"stts") + 11] = 172
+    path.write_bytes(content)
+    return path

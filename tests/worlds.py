@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from eilev.data.lexicon import NOUNS, VERBS
+from eilev.data.templates import inflect
 from eilev.schema import OTHER_VERB
 
 
@@ -45,7 +46,7 @@ def make_world(
             "video_id": f"video-{i // 40:03d}",
             "video_path": f"videos/video-{i // 40:03d}.mp4",
             "timestamp_s": float(i % 40),
-            "narration": f"The camera wearer {verb_word}s the {noun_word}.",
+            "narration": f"The camera wearer {inflect('takes', verb_word, 'VERB')} the {noun_word}.",
             "verb_class": verb,
             "noun_class": noun,
             "verb_word": verb_word,

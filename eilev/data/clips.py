@@ -63,14 +63,13 @@ def write_clips(narrations: pd.DataFrame, config: ClipsConfig, out_dir: Path) ->
     """
     with atomic_dir(out_dir) as folder:
         writer = _ShardWriter(folder, config.shard_size)
-        places = []
-        for row, clip in enumerate(_decode_in_table_order(narrations, config)):
-            if isinstance(clip, str):
-                places.append((None, None, 0, clip))
-            else:
-                places.append(
-                    (*writer.add(narrations["narration_id"].iat[row], clip), len(clip), None)
-                )
+        clips = _decode_in_table_order(narrations, config)
+        places = [
+            (None, None, 0, clip)
+            if isinstance(clip, str)
+            else (*writer.add(str(narration_id), clip), len(clip), None)
+            for narration_id, clip in zip(narrations["narration_id"], clips, strict=True)
+        ]
         writer.close()
         index = pd.DataFrame(places, columns=["shard", "row", "num_frames", "error"], dtype=object)
         index.insert(0, "narration_id", narrations["narration_id"].to_numpy())
@@ -267,7 +266,7 @@ def _to_jpeg(frame: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def _from_jpeg(jpeg: pa.Buffer) -> NDArray[np.uint8]:
-    return np.asarray(Image.open(pa.BufferReader(jpeg)))
+    return np.asarray(Image.open(io.BytesIO(jpeg)))
 
 
 def _nothing_decoded(errors: pd.Series) -> str:

@@ -7,7 +7,8 @@ decord 0.6 has traps, each handled here and tested on real files:
 - In files with open groups of pictures (the default of x265) a seek lands some frames late, while
   reading in order is right. `Video` seeks, so it checks the file and refuses it if need be;
   `read_clip` reads in order.
-- After a decoding error a reader may give wrong frames, so it is replaced.
+- Its thread also reports damage that it ran into further on, and after an error a reader may give
+  wrong frames: a failed read is tried once more with a new reader.
 - What it is given as bytes it prints when it can't read it, so bytes go through a file.
 - Its messages name C++ lines, and FFmpeg's log goes to stderr.
 
@@ -19,7 +20,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ _SAME_FRAME = 2.0
 _CONTAINERS = re.compile(
     rb".{4}(ftyp|moov|mdat|free|skip|wide)|\x1a\x45\xdf\xa3|RIFF.{4}AVI ", re.S
 )
+_DECORD_ERRORS = (decord.DECORDError, RuntimeError, AssertionError, StopIteration)
 _CPP_LOCATION = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
 
 
@@ -107,11 +109,19 @@ class Video:
             VideoError: a frame can't be decoded.
         """
         with _decoding(str(self._path)):
-            reader, self._reader = self._reader or _open(self._path, self._size), None
-            batch: Frames = reader.get_batch(indices.tolist()).asnumpy()
-            if batch[0].nbytes * self.info.num_frames > _RUN_AHEAD_BYTES:
-                reader.seek(0)
-            self._reader = reader
+            if self._reader is not None:
+                with suppress(*_DECORD_ERRORS):
+                    return self._read(indices)
+            self._reader = _open(self._path, self._size)
+            return self._read(indices)
+
+    def _read(self, indices: Indices) -> Frames:
+        # Kept only if all goes well.
+        reader, self._reader = self._reader, None
+        batch: Frames = reader.get_batch(indices.tolist()).asnumpy()
+        if batch[0].nbytes * self.info.num_frames > _RUN_AHEAD_BYTES:
+            reader.seek(0)
+        self._reader = reader
         return batch
 
 
@@ -240,7 +250,7 @@ def _decoding(name: str) -> Iterator[None]:
         yield
     except _RefusedError as error:
         raise VideoError(f"{name}: {error}") from error
-    except (decord.DECORDError, RuntimeError, AssertionError, StopIteration) as error:
+    except _DECORD_ERRORS as error:
         raise VideoError(f"{name}: {_reason(str(error))}") from error
 
 

@@ -11,9 +11,6 @@ from eilev.data.tokenizer import TextCodec
 from eilev.model.checkpoint import load_weights, set_special_tokens
 from eilev.model.video_blip import VideoBlip
 
-# Standard deviation of initial weights (BERT's and OPT's).
-_INIT_STD = 0.02
-
 
 def build_model(config: ModelConfig, codec: TextCodec) -> VideoBlip:
     """Build the model in float32 and freeze the modules that `config.freeze` names.
@@ -55,7 +52,7 @@ def _from_scratch(config: ScratchConfig, codec: TextCodec) -> VideoBlip:
     model = VideoBlip(_blip2_config(config, codec))
     # transformers starts them at zero, to be overwritten by a checkpoint: identical queries behind
     # a layer norm, whose gradient explodes at zero.
-    torch.nn.init.normal_(model.query_tokens, std=_INIT_STD)
+    torch.nn.init.normal_(model.query_tokens, std=config.initializer_range)
     return model
 
 
@@ -63,13 +60,14 @@ def _blip2_config(config: ScratchConfig, codec: TextCodec) -> Blip2Config:
     vision = Blip2VisionConfig(
         image_size=config.image_size,
         patch_size=config.patch_size,
-        initializer_range=_INIT_STD,  # transformers' default is 1e-10, for loading only
+        initializer_range=config.initializer_range,
         **config.vision.model_dump(),
     )
     qformer = Blip2QFormerConfig(
         cross_attention_frequency=1,  # few layers, each of which sees the frames
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
+        initializer_range=config.initializer_range,
         **config.qformer.model_dump(),
     )
     text = OPTConfig(
@@ -80,6 +78,7 @@ def _blip2_config(config: ScratchConfig, codec: TextCodec) -> Blip2Config:
         num_attention_heads=config.text.num_attention_heads,
         ffn_dim=config.text.intermediate_size,
         dropout=0.0,
+        init_std=config.initializer_range,
         pad_token_id=codec.pad_id,
     )
     return Blip2Config(

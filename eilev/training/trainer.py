@@ -2,6 +2,7 @@
 
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -88,6 +89,7 @@ def train(
             if stop.is_set() or progress.step % config.checkpoint_every == 0:
                 run.save()
             if stop.is_set():
+                tqdm.write(f"stopped at step {progress.step}, resumable", sys.stderr)
                 raise SystemExit(128 + signal.SIGTERM)
     return _finish(run, model)
 

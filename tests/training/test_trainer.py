@@ -55,7 +55,12 @@ def test_the_same_parameters_give_the_same_weights_and_scores(first_run, kitchen
     assert all(torch.equal(value, first_run[1][name]) for name, value in weights.items())
     for name in ("train/loss", "val/loss", "val/exact"):
         assert recorder.column(name) == first_run[2].column(name)
-    assert run(tmp_path, kitchen, seed=1)[0].val_loss != result.val_loss
+    assert run(tmp_path / "seed", kitchen, seed=1)[0].val_loss != result.val_loss
+
+
+def test_worker_processes_change_nothing(first_run, kitchen, tmp_path):
+    weights = run(tmp_path, kitchen, num_workers=1)[1]
+    assert all(torch.equal(value, first_run[1][name]) for name, value in weights.items())
 
 
 @pytest.mark.parametrize("select_by", ["icl", "loss"])

@@ -1,0 +1,109 @@
+"""From the body of a chat request to a narration: parse, check, decode, generate."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from eilev.data.video import Limits
+from eilev.manifest import Manifest
+from eilev.serving.chat import Episode, VideoSource, read_episode
+from eilev.serving.decoding import DecoderPool, Decoding
+from eilev.serving.engine import Completion, Engine, TooLongError
+from eilev.serving.media import Frames, MediaError
+from eilev.serving.openai import ApiError, ChatRequest
+
+MODEL_ID = "eilev"
+
+# Pydantic puts the branch that it took through a union into the path of an error.
+_BRANCHES = frozenset({"user", "assistant", "text", "video_url"})
+
+
+@dataclass(frozen=True)
+class Service:
+    """An engine and the processes that decode videos for it; any number of threads may use it."""
+
+    engine: Engine
+    decoders: DecoderPool
+
+    @classmethod
+    def start(cls, engine: Engine, num_decoders: int) -> "Service":
+        """Start the decoding processes, and return once every part has worked once."""
+        manifest = engine.manifest
+        decoding = Decoding(manifest.num_frames, frame_size(manifest), Limits())
+        service = cls(engine, DecoderPool(num_decoders, decoding))
+        engine.warm_up()
+        service.decoders.warm_up()
+        return service
+
+    def answer(self, body: bytes) -> tuple[ChatRequest, Completion]:
+        """Narrate the last clip of a chat.
+
+        Raises:
+            ApiError: 400 for a request that breaks a rule, 404 for another model, 422 for a video
+                that is refused or can't be decoded.
+        """
+        request = parse_request(body)
+        episode = read_episode(request.messages, self.engine.manifest.prompt)
+        num_new = request.max_completion_tokens or request.max_tokens
+        num_new = num_new or self.engine.manifest.max_new_tokens
+        try:
+            self.engine.layout(episode.turns, num_new)  # before any video is decoded
+        except TooLongError as error:
+            code = "context_length_exceeded"
+            raise ApiError(400, str(error), param="messages", code=code) from error
+        clips = self._clips(episode)
+        return request, self.engine.complete([(episode.turns, clips)], num_new)[0]
+
+    def _clips(self, episode: Episode) -> list[Frames]:
+        return [self._clip(video) for video in episode.videos]
+
+    def _clip(self, video: VideoSource) -> Frames:
+        try:
+            return self.decoders.load(video.url)
+        except MediaError as error:
+            message = f"{video.param}: {error}"
+            raise ApiError(422, message, param=video.param, code="invalid_video") from error
+
+
+def frame_size(manifest: Manifest) -> int:
+    """Side in pixels to which the decoder squashes frames, before they are preprocessed.
+
+    The one of the training clips where the bundle tells it, for frames to be scaled the same way;
+    else the reference's, twice the side of the vision model.
+    """
+    clips = manifest.params.get("clips", {})
+    return int(clips.get("frame_size", 2 * manifest.image.size))
+
+
+def parse_request(body: bytes) -> ChatRequest:
+    """Read and check the body of a request.
+
+    Raises:
+        ApiError: 400 naming the field, or 404 for another model.
+    """
+    try:
+        request = ChatRequest.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        param = _path(first["loc"]) or None
+        raise ApiError(400, f"{param or 'body'}: {first['msg']}", param=param) from error
+    if request.model != MODEL_ID:
+        message = f"model '{request.model}' does not exist; this server has '{MODEL_ID}'"
+        raise ApiError(404, message, param="model", code="model_not_found")
+    if request.temperature:
+        message = "temperature: narrations are greedy, only 0 is supported"
+        raise ApiError(400, message, param="temperature")
+    if request.n not in (None, 1):
+        raise ApiError(400, "n: only 1 is supported, answers are deterministic", param="n")
+    return request
+
+
+def _path(location: tuple[Any, ...]) -> str:
+    """`messages.0.content.1.video_url.url` from pydantic's path of an error."""
+    parents = (None, *location)
+    return ".".join(
+        str(part)
+        for parent, part in zip(parents, location, strict=False)
+        if not (isinstance(parent, int) and part in _BRANCHES)
+    )

@@ -1,0 +1,35 @@
+"""One engine and one service over the tiny bundle for all tests of the server."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eilev.serving.engine import Engine
+from eilev.serving.service import Service
+from tests.videos import write_video
+
+
+@pytest.fixture(scope="session")
+def engine(tiny_bundle: Path) -> Engine:
+    return Engine.load(tiny_bundle, num_threads=1)
+
+
+@pytest.fixture(scope="session")
+def service(engine: Engine) -> Iterator[Service]:
+    service = Service.start(engine, num_decoders=1)
+    yield service
+    service.decoders.close()
+
+
+@pytest.fixture(scope="session")
+def video_urls(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Three different MP4 files as data URLs."""
+    folder = tmp_path_factory.mktemp("videos")
+    files = [write_video(folder / f"{i}.mp4", num_frames=8 + 4 * i) for i in range(3)]
+    return [data_url(file.read_bytes()) for file in files]
+
+
+def data_url(content: bytes, kind: str = "video/mp4") -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

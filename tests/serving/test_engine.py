@@ -1,0 +1,111 @@
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from eilev.data.interleave import Turn
+from eilev.export.bundle import BundleInfo, write_bundle
+from eilev.export.parity import torch_runner
+from eilev.manifest import BundleError
+from eilev.model.checkpoint import load_model
+from eilev.serving.engine import Engine, TooLongError
+from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT, tiny_clips, tiny_model
+
+NUM_NEW = 6
+
+
+def request(shots, seed=0):
+    """An episode of `shots` context clips, whose query is to be narrated."""
+    context = [Turn(PROMPT, NARRATIONS[i % len(NARRATIONS)]) for i in range(shots)]
+    return [*context, Turn(PROMPT, None)], tiny_clips(shots + 1, seed)
+
+
+@pytest.fixture(scope="module", params=["opt", "t5"])
+def pair(request):
+    """The same model in torch and as a bundle, of both families."""
+    if request.param == "opt":
+        return tiny_model(), request.getfixturevalue("engine")
+    shared = request.getfixturevalue("shared")
+    loaded = load_model(shared / "fixtures" / "reference" / "t5")
+    loaded.model.eval()
+    folder = request.getfixturevalue("tmp_path_factory").mktemp("t5")
+    info = BundleInfo(NUM_FRAMES, PROMPT, NUM_NEW, 18, None, {}, {})
+    write_bundle(loaded, info, folder)
+    return loaded, Engine.load(folder, num_threads=1)
+
+
+def test_narrations_are_those_of_torch_whatever_the_batch(pair):
+    loaded, engine = pair
+    requests = [request(shots, seed) for seed, shots in enumerate([0, 3, 1])]
+    expected = torch_runner(loaded, NUM_NEW).narrate(requests)
+    assert any(expected)
+    assert engine.generate(requests, NUM_NEW) == expected
+    assert [engine.narrate(*one, NUM_NEW) for one in requests] == expected
+
+
+@pytest.mark.parametrize("narration", [None, NARRATIONS[0]])
+def test_logits_are_those_of_torch(pair, narration):
+    loaded, engine = pair
+    turns, clips = request(shots=2)
+    turns[-1] = Turn(PROMPT, narration)
+    if narration is None and engine.manifest.family == "encoder_decoder":
+        assert engine.prefill_logits(turns, clips).shape == (1, engine.manifest.vocab_size)
+        return
+    expected = torch_runner(loaded, NUM_NEW).logits(turns, clips)
+    np.testing.assert_allclose(engine.prefill_logits(turns, clips), expected, atol=1e-4)
+
+
+def test_counts_and_the_reason_of_the_end(engine):
+    turns, clips = request(shots=1)
+    (short,) = engine.complete([(turns, clips)], max_new_tokens=1)
+    assert short.num_new_tokens == 1
+    assert short.num_prompt_tokens == len(engine.layout(turns).input_ids)
+    completions = engine.complete([request(1, seed) for seed in range(8)], max_new_tokens=40)
+    for completion in completions:
+        assert completion.stopped == (completion.num_new_tokens < 40)
+
+
+def test_turns_may_have_any_number_of_videos(engine):
+    turns = [Turn(PROMPT, NARRATIONS[0], num_videos=2), Turn(PROMPT, None, num_videos=0)]
+    assert isinstance(engine.narrate(turns, tiny_clips(2), NUM_NEW), str)
+
+
+def test_threads_share_an_engine(engine):
+    requests = [request(shots, shots) for shots in (0, 1, 2, 3)] * 4
+    expected = [engine.narrate(*one, NUM_NEW) for one in requests]
+    with ThreadPoolExecutor(4) as threads:
+        found = threads.map(lambda one: engine.narrate(*one, NUM_NEW), requests)
+    assert list(found) == expected
+
+
+def test_wrong_requests_are_refused(engine):
+    turns, clips = request(shots=1)
+    with pytest.raises(ValueError, match="1 clips were given for 2 videos"):
+        engine.narrate(turns, clips[:1], NUM_NEW)
+    with pytest.raises(ValueError, match="has 1 frames, the model takes 2"):
+        engine.narrate(turns, [clip[:1] for clip in clips], NUM_NEW)
+    with pytest.raises(ValueError, match="has its narration"):
+        engine.narrate([Turn(PROMPT, "done")], clips[:1], NUM_NEW)
+    with pytest.raises(TooLongError, match="the model has 256"):
+        engine.narrate(turns, clips, max_new_tokens=256)
+
+
+@pytest.mark.parametrize("name", ["decoder.onnx", "tokenizer.json", "manifest.json"])
+def test_a_missing_file_is_named(tiny_bundle, tmp_path, name):
+    folder = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=name):
+        Engine.load(folder)
+
+
+def test_a_graph_that_is_none_is_named(tiny_bundle, tmp_path):
+    from eilev.manifest import Manifest, sha256
+
+    folder = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    (folder / "vision.onnx").write_bytes(b"nonsense")
+    manifest = Manifest.load(folder)
+    files = manifest.files | {"vision.onnx": sha256(folder / "vision.onnx")}
+    manifest.model_copy(update={"files": files}).write(folder)
+    with pytest.raises(BundleError, match=r"vision\.onnx: onnxruntime can't load it"):
+        Engine.load(folder)

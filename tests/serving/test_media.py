@@ -1,0 +1,106 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from eilev.data.video import Limits
+from eilev.serving.media import MediaError, load_clip
+from tests.serving.conftest import data_url
+from tests.videos import cut_off, numbered_frame, read_numbers, write_audio, write_video
+
+SIZE = 32
+
+
+def load(url, num_frames=4, limits=None):
+    return load_clip(url, num_frames, SIZE, limits or Limits())
+
+
+def jpeg(number, size=(64, 48)):
+    file = io.BytesIO()
+    Image.fromarray(numbered_frame(number, *size)).save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+def jpegs_url(numbers):
+    frames = [data_url(jpeg(number), "video/jpeg") for number in numbers]
+    return ",".join([frames[0], *(frame.partition(",")[2] for frame in frames[1:])])
+
+
+def test_frames_of_a_video_are_uniform(tmp_path):
+    url = data_url(write_video(tmp_path / "a.mp4", num_frames=13).read_bytes())
+    frames = load(url)
+    assert frames.shape == (4, SIZE, SIZE, 3)
+    assert frames.dtype == np.uint8
+    assert read_numbers(frames) == [0, 4, 8, 12]
+
+
+def test_media_type_may_have_parameters(tmp_path):
+    content = write_video(tmp_path / "a.mp4", num_frames=4).read_bytes()
+    assert read_numbers(load(data_url(content, "video/mp4;codecs=avc1"))) == [0, 1, 2, 3]
+
+
+def test_sampled_frames_come_as_jpegs():
+    assert read_numbers(load(jpegs_url(range(7)))) == [0, 2, 4, 6]
+    assert read_numbers(load(jpegs_url([5]))) == [5] * 4
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/a.mp4",
+        "http://169.254.169.254/latest/meta-data",
+        "file:///etc/passwd",
+        "/etc/passwd",
+        "data:video/mp4,not-base64",
+        "",
+    ],
+)
+def test_nothing_is_fetched(url):
+    with pytest.raises(MediaError, match="never fetched"):
+        load(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("data:image/png;base64,AAAA", "'image/png' is not a video"),
+        ("data:video/mp4;base64,", "empty"),
+        ("data:video/mp4;base64,***", "not base64"),
+        (data_url(b"hello, world, this is text"), "not an MP4"),
+        (data_url(b"#EXTM3U\nhttp://example.com/a.ts\n"), "not an MP4"),
+        (data_url(b"no jpeg", "video/jpeg"), "not a readable JPEG"),
+        (data_url(jpeg(1)[:200], "video/jpeg"), "not a readable JPEG"),
+    ],
+)
+def test_what_is_no_video_is_refused(url, message):
+    with pytest.raises(MediaError, match=message):
+        load(url)
+
+
+def test_undecodable_videos_are_refused(tmp_path):
+    whole = write_video(tmp_path / "a.mp4", num_frames=30)
+    for path in (cut_off(tmp_path / "b.mp4", whole), write_audio(tmp_path / "c.mp4")):
+        with pytest.raises(MediaError, match="cut off"):
+            load(data_url(path.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(max_duration_s=0.1), "seconds, at most 0.1"),
+        (Limits(max_frames=5), "frames, at most 5"),
+        (Limits(max_pixels=100), "at most 100"),
+    ],
+)
+def test_too_large_videos_are_refused(tmp_path, limits, message):
+    url = data_url(write_video(tmp_path / "a.mp4", num_frames=12).read_bytes())
+    with pytest.raises(MediaError, match=message):
+        load(url, limits=limits)
+
+
+def test_too_large_jpegs_are_refused():
+    with pytest.raises(MediaError, match="frames, at most 5"):
+        load(jpegs_url(range(6)), limits=Limits(max_frames=5))
+    with pytest.raises(MediaError, match="64 x 48 pixels, at most 100"):
+        load(jpegs_url([1]), limits=Limits(max_pixels=100))

@@ -1,0 +1,40 @@
+import pandas as pd
+import pytest
+
+from eilev.config import Bounds, ValidateConfig
+from eilev.data.episodes import build_episodes
+from eilev.data.items import ClipFacts, gather_facts
+from eilev.schema import Split
+from tests.data.test_episodes import CONFIG
+from tests.worlds import World, make_world
+
+
+@pytest.fixture(scope="package")
+def world() -> World:
+    return make_world(600)
+
+
+@pytest.fixture(scope="package")
+def facts(world: World) -> ClipFacts:
+    return gather_facts(world.narrations, world.split, world.decoded_ids)
+
+
+@pytest.fixture(scope="package")
+def episodes(world: World) -> dict[Split, pd.DataFrame]:
+    return build_episodes(world.narrations, world.split, world.decoded_ids, CONFIG)
+
+
+@pytest.fixture(scope="package")
+def bounds() -> ValidateConfig:
+    """What sound episodes of CONFIG fulfil: two thirds of those measured are bursty."""
+    return ValidateConfig(
+        num_narrations=Bounds(min=100, max=None),
+        decoded_share=Bounds(min=0.99, max=1.0),
+        burstiness=Bounds(min=0.6, max=0.9),
+        burstiness_above_random=Bounds(min=0.4, max=None),
+        zipf_exponent=Bounds(min=0.5, max=1.5),
+        verb_synonymy=Bounds(min=0.1, max=None),
+        noun_synonymy=Bounds(min=0.1, max=None),
+        verb_homonymy=Bounds(min=0.1, max=None),
+        noun_homonymy=Bounds(min=0.1, max=None),
+    )
