@@ -263,6 +263,9 @@ class TrainConfig(Section):
     prompts: tuple[str, ...]
     # "all": every narration of the episode counts; "query": the query's only (the reference).
     loss_on: Literal["all", "query"]
+    # Weight in the loss of the tokens that tell narrations apart (verbs, nouns): those that fewer
+    # than half of the narrations contain. 1 is the plain mean (the reference).
+    content_weight: Annotated[float, Field(gt=0.0)]
     # Episodes per optimiser step and process.
     batch_size: Positive
     learning_rate: Annotated[float, Field(gt=0.0)]

@@ -10,7 +10,7 @@ meaning     natural: the narrators' words; canonical: one word per class; permut
             classes are re-assigned within the episode, so only the context can tell
 """
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
@@ -24,53 +24,58 @@ OTHER_VERB = "[other]"
 Split = Literal["train", "val", "test", "novel"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
+
+def _field(name: str, kind: pa.DataType, *, nullable: bool = False) -> "pa.Field[Any]":
+    return pa.field(name, kind, nullable=nullable)
+
+
 NARRATIONS = pa.schema(
     [
-        pa.field("narration_id", pa.string(), nullable=False),
-        pa.field("video_id", pa.string(), nullable=False),
-        pa.field("video_path", pa.string(), nullable=False),
-        pa.field("timestamp_s", pa.float64(), nullable=False),
-        pa.field("narration", pa.string(), nullable=False),
-        pa.field("verb_class", pa.string()),
-        pa.field("noun_class", pa.string()),
-        pa.field("verb_word", pa.string()),
-        pa.field("noun_word", pa.string()),
+        _field("narration_id", pa.string()),
+        _field("video_id", pa.string()),
+        _field("video_path", pa.string()),
+        _field("timestamp_s", pa.float64()),
+        _field("narration", pa.string()),
+        _field("verb_class", pa.string(), nullable=True),
+        _field("noun_class", pa.string(), nullable=True),
+        _field("verb_word", pa.string(), nullable=True),
+        _field("noun_word", pa.string(), nullable=True),
     ]
 )
 
 REJECTS = pa.schema(
     [
-        pa.field("narration_id", pa.string(), nullable=False),
-        pa.field("video_id", pa.string(), nullable=False),
-        pa.field("narration", pa.string()),
-        pa.field("reason", pa.string(), nullable=False),
+        _field("narration_id", pa.string()),
+        _field("video_id", pa.string()),
+        _field("narration", pa.string(), nullable=True),
+        _field("reason", pa.string()),
     ]
 )
 
 SPLIT = pa.schema(
     [
-        pa.field("narration_id", pa.string(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
+        _field("narration_id", pa.string()),
+        _field("split", pa.string()),
     ]
 )
 
 # A clip that could not be decoded has a null shard and row, and its reason in `error`.
 CLIPS_INDEX = pa.schema(
     [
-        pa.field("narration_id", pa.string(), nullable=False),
-        pa.field("video_id", pa.string(), nullable=False),
-        pa.field("shard", pa.string()),
-        pa.field("row", pa.int32()),
-        pa.field("num_frames", pa.int32(), nullable=False),
-        pa.field("error", pa.string()),
+        _field("narration_id", pa.string()),
+        _field("video_id", pa.string()),
+        _field("shard", pa.string(), nullable=True),
+        _field("row", pa.int32(), nullable=True),
+        _field("num_frames", pa.int32()),
+        _field("error", pa.string(), nullable=True),
     ]
 )
 
 # One row of a shard: the clip's frames in order, each a JPEG.
 CLIPS_SHARD = pa.schema(
     [
-        pa.field("narration_id", pa.string(), nullable=False),
-        pa.field("frames", pa.list_(pa.binary()), nullable=False),
+        _field("narration_id", pa.string()),
+        _field("frames", pa.list_(pa.binary())),
     ]
 )
 
@@ -80,26 +85,26 @@ CLIPS_SHARD = pa.schema(
 # kind's curve over shots is about the same queries throughout.
 EPISODES = pa.schema(
     [
-        pa.field("query", pa.string(), nullable=False),
-        pa.field("context", pa.list_(pa.string()), nullable=False),
-        pa.field("shots", pa.int32(), nullable=False),
-        pa.field("epoch", pa.int32(), nullable=False),
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("meaning", pa.string(), nullable=False),
-        pa.field("narrations", pa.list_(pa.string())),
+        _field("query", pa.string()),
+        _field("context", pa.list_(pa.string())),
+        _field("shots", pa.int32()),
+        _field("epoch", pa.int32()),
+        _field("kind", pa.string()),
+        _field("meaning", pa.string()),
+        _field("narrations", pa.list_(pa.string()), nullable=True),
     ]
 )
 
 PREDICTIONS = pa.schema(
     [
-        pa.field("split", pa.string(), nullable=False),
-        pa.field("condition", pa.string(), nullable=False),
-        pa.field("shots", pa.int32(), nullable=False),
-        pa.field("query", pa.string(), nullable=False),
-        pa.field("context", pa.list_(pa.string()), nullable=False),
-        pa.field("narration", pa.string(), nullable=False),
-        pa.field("generated", pa.string(), nullable=False),
-        pa.field("verb_correct", pa.bool_(), nullable=False),
-        pa.field("noun_correct", pa.bool_(), nullable=False),
+        _field("split", pa.string()),
+        _field("condition", pa.string()),
+        _field("shots", pa.int32()),
+        _field("query", pa.string()),
+        _field("context", pa.list_(pa.string())),
+        _field("narration", pa.string()),
+        _field("generated", pa.string()),
+        _field("verb_correct", pa.bool_()),
+        _field("noun_correct", pa.bool_()),
     ]
 )

@@ -120,6 +120,7 @@ def tiny_train_config(**changes) -> TrainConfig:
             "model": tiny_config(),
             "prompts": (PROMPT,),
             "loss_on": "all",
+            "content_weight": 2.0,
             "batch_size": 8,
             "learning_rate": 3e-3,
             "betas": (0.9, 0.98),

@@ -36,6 +36,7 @@ def tiny_config(freeze=(), **changes) -> ModelConfig:
             "patch_size": 8,
             "num_query_tokens": 3,
             "max_position_embeddings": 256,
+            "initializer_range": 0.02,
             "vision": tiny_part(1),
             "qformer": tiny_part(1),
             "text": tiny_part(2),

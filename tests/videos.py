@@ -1,5 +1,6 @@
 """Real, tiny video files whose frames carry their own number."""
 
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -90,6 +91,16 @@ def overwrite(path: Path, source: Path, start: float, end: float) -> Path:
     content = bytearray(source.read_bytes())
     first, last = int(len(content) * start), int(len(content) * end)
     content[first:last] = bytes(last - first)
+    path.write_bytes(content)
+    return path
+
+
+def turn_right(path: Path, source: Path) -> Path:
+    """A copy of an MP4 that a player must turn by 90 degrees, as phones write them."""
+    content = bytearray(source.read_bytes())
+    # The matrix of a version 0 tkhd box.
+    start = content.index(b"tkhd") + 44
+    content[start : start + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
     path.write_bytes(content)
     return path
 

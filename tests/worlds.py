@@ -41,12 +41,13 @@ def make_world(
         verb, noun = verbs[action // num_nouns], nouns[action % num_nouns]
         verb_word = _word(verb, VERBS, rng)
         noun_word = _word(noun, NOUNS, rng)
+        inflected = inflect("takes", verb_word, "VERB")
         row = {
             "narration_id": f"clip-{i:05d}",
             "video_id": f"video-{i // 40:03d}",
             "video_path": f"videos/video-{i // 40:03d}.mp4",
             "timestamp_s": float(i % 40),
-            "narration": f"The camera wearer {inflect('takes', verb_word, 'VERB')} the {noun_word}.",
+            "narration": f"The camera wearer {inflected} the {noun_word}.",
             "verb_class": verb,
             "noun_class": noun,
             "verb_word": verb_word,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -69,19 +70,22 @@ def action_frequencies(counts: Sequence[int], zipf_exponent: float) -> str:
     return _svg(figure)
 
 
-def histogram(edges: Sequence[float], series: Mapping[str, Sequence[float]], title: str) -> str:
-    """Shares of episodes per bin, one outline per series.
+def burstiness_histogram(table: pd.DataFrame) -> str:
+    """Share of episodes per share of the context that has the query's verb or noun class.
 
     Args:
-        edges: n + 1 bin edges.
-        series: name -> n shares.
-        title: heading of the chart.
+        table: columns kind, share (a bin's centre) and episodes (a count), bins of equal width.
     """
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axes = figure.subplots()
-    for name, shares in series.items():
-        axes.stairs(shares, edges, label=name, color=COLOURS.get(name), fill=True, alpha=0.5)
-    _label(axes, title, "share of the context with the query's verb or noun", "share of episodes")
+    kinds = [kind for kind in COLOURS if (table["kind"] == kind).any()]
+    for number, kind in enumerate(kinds):
+        rows = table[table["kind"] == kind]
+        shares = rows["episodes"] / max(1, rows["episodes"].sum())
+        width = 1 / len(rows) / len(kinds)
+        left = rows["share"] - 0.5 / len(rows) + (number + 0.5) * width
+        axes.bar(left, shares, width, color=COLOURS[kind], label=kind)
+    _label(axes, "Burstiness of the training episodes", "context sharing verb or noun", "episodes")
     axes.legend(frameon=False, fontsize=8)
     return _svg(figure)
 

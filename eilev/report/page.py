@@ -98,7 +98,27 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def read_curves(folder: Path, names: Sequence[str]) -> dict[str, list[tuple[int, float]]]:
+def data_charts(folder: Path, data: Mapping[str, Any]) -> list[str]:
+    """Charts of the data's distribution from the tables that `validate` wrote to `folder`."""
+    counts = pd.read_csv(folder / "action_frequencies.csv")["count"].tolist()
+    burstiness = pd.read_csv(folder / "burstiness.csv")
+    return [
+        charts.action_frequencies(counts, data["corpus"]["zipf_exponent"]),
+        charts.burstiness_histogram(burstiness),
+    ]
+
+
+def training_charts(folder: Path) -> list[str]:
+    """Charts of the run from DVCLive's tables, `<folder>/<name>.tsv`."""
+    losses = _read_curves(folder, ["train/loss", "val/loss"])
+    scores = _read_curves(folder, ["val/exact", "val/token_accuracy"])
+    return [
+        charts.training_curves(losses, "Loss of the narrations"),
+        charts.training_curves(scores, "Validation: the query's narration, token by token"),
+    ]
+
+
+def _read_curves(folder: Path, names: Sequence[str]) -> dict[str, list[tuple[int, float]]]:
     """Read DVCLive's tables, `<folder>/<name>.tsv` with the columns step and value."""
     curves = {}
     for name in names:
@@ -106,7 +126,5 @@ def read_curves(folder: Path, names: Sequence[str]) -> dict[str, list[tuple[int,
         if path.exists():
             table = pd.read_csv(path, sep="\t")
             columns = (table["step"], table[table.columns[-1]])
-            curves[name] = [
-                (int(step), float(value)) for step, value in zip(*columns, strict=True)
-            ]
+            curves[name] = [(int(step), float(value)) for step, value in zip(*columns, strict=True)]
     return curves

@@ -24,6 +24,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from eilev.serving.engine import Completion, Engine
 from eilev.serving.openai import ApiError, ChatRequest, Usage
@@ -106,6 +107,8 @@ class Api:
                         raise ApiError(413, f"the request exceeds {most} bytes")
         except TimeoutError as error:
             raise ApiError(408, "the request takes too long to arrive") from error
+        except ClientDisconnect as error:
+            raise ApiError(400, "the client went away") from error
         return bytes(body)
 
 

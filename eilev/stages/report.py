@@ -1,17 +1,13 @@
 """report: one static page out of every stage's figures."""
 
-import json
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 
 from eilev import paths, schema
 from eilev.config import load_params
 from eilev.data.clips import ClipStore
 from eilev.io import atomic_dir, read_json, read_table
 from eilev.report import charts
-from eilev.report.page import curve_table, read_curves, render_page
+from eilev.report.page import curve_table, data_charts, render_page, training_charts
 from eilev.report.samples import choose_samples
 from eilev.stages.runner import stage
 
@@ -33,8 +29,8 @@ def main() -> None:
     page = render_page(
         title=config.title,
         metrics=metrics,
-        data_charts=_data_charts(metrics["data"]),
-        training_charts=_training_charts(LIVE_CURVES),
+        data_charts=data_charts(paths.VALIDATION_PLOTS, metrics["data"]),
+        training_charts=training_charts(LIVE_CURVES),
         validation=read_json(paths.VALIDATION),
         export=read_json(paths.EXPORT_METRICS),
         samples=samples,
@@ -43,3 +39,7 @@ def main() -> None:
         (folder / "index.html").write_text(page)
         (folder / "in_context_curves.svg").write_text(charts.in_context_curves(metrics))
     print(curve_table(metrics))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

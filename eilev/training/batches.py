@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Sampler
 
 from eilev.config import AugmentConfig
 from eilev.data.augment import augment, normalise
 from eilev.data.preprocess import Preprocessing
-from eilev.model.video_blip import VideoBlip, VideoBlipOutput
 
 NO_AUGMENTATION = AugmentConfig(
     crop_scale=(1.0, 1.0), horizontal_flip=0.0, brightness=0.0, contrast=0.0, noise=0.0
@@ -47,32 +46,6 @@ class RunBatches(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         for first in range(self._start * self.batch_size, len(self._order), self.batch_size):
             yield self._order[first : first + self.batch_size]
-
-
-class EpisodeModel(nn.Module):
-    """The model as one module under the gradient synchroniser of several processes.
-
-    Encodes each distinct clip of a batch once and hands its features to every episode that
-    shows it.
-    """
-
-    def __init__(self, model: VideoBlip):
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self, pixel_values: Tensor, clip_index: Tensor, **tokens: Tensor
-    ) -> VideoBlipOutput:
-        """Return loss and logits.
-
-        Args:
-            pixel_values: float (num_clips, 3, T, h, w), distinct clips.
-            clip_index: int64 (num_placeholder_runs,), row of `pixel_values` for each run.
-            tokens: input_ids, attention_mask, video_input_mask and labels, (batch, length).
-        """
-        features = self.model.encode_videos(pixel_values)
-        output: VideoBlipOutput = self.model(video_features=features[clip_index], **tokens)
-        return output
 
 
 def model_inputs(

@@ -16,7 +16,8 @@ from eilev.data.collator import InterleavedCollator
 from eilev.data.dataset import EpisodeDataset, Frames
 from eilev.data.preprocess import Preprocessing
 from eilev.model.video_blip import VideoBlip
-from eilev.training.batches import EpisodeModel, RunBatches
+from eilev.training.batches import RunBatches
+from eilev.training.episode_model import EpisodeModel
 from eilev.training.optim import build_optimizer
 from eilev.training.resume import (
     Checkpoint,
@@ -39,6 +40,8 @@ class TrainingData:
     val: EpisodeDataset
     frames: Frames
     preprocessing: Preprocessing
+    # (vocabulary,) weight of each target token in the loss.
+    token_weights: Tensor
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def start_run(
     checkpoint = load_checkpoint(resumption.folder, resumption.fingerprint)
     if checkpoint:
         restore_parameters(model, checkpoint.weights)
-    prepared, optimizer = accelerator.prepare(EpisodeModel(model), optimizer)
+    prepared, optimizer = accelerator.prepare(EpisodeModel(model, data.token_weights), optimizer)
     if checkpoint:
         restore_optimizer(optimizer, checkpoint.optimizer)
         if checkpoint.scaler:

@@ -16,6 +16,7 @@ from eilev.data.preprocess import PREPROCESSOR_FILE, Preprocessing
 from eilev.data.tokenizer import TextCodec, load_codec, train_word_codec
 from eilev.model.build import build_model, pretrained_folder
 from eilev.model.video_blip import VideoBlip
+from eilev.training.episode_model import content_weights
 from eilev.training.resume import fingerprint
 from eilev.training.run import Resumption, TrainingData
 
@@ -63,7 +64,9 @@ def set_up(
         EpisodeDataset(episodes[split], texts, formats[split], config.seed) for split in formats
     )
     frames = Frames(clips, clip_ids_of(pd.concat([episodes["train"], episodes["val"]])))
-    return Setup(model, codec, TrainingData(train, val, frames, preprocessing))
+    vocab_size: int = model.config.text_config.vocab_size
+    weights = content_weights(list(texts.values()), codec, vocab_size, config.content_weight)
+    return Setup(model, codec, TrainingData(train, val, frames, preprocessing, weights))
 
 
 def make_reproducible(accelerator: Accelerator) -> None:

@@ -136,7 +136,7 @@ def _forward_backward(run: Run, batch: Mapping[str, Tensor], index: int) -> Tens
     # Dropout draws from the global generator.
     torch.manual_seed(generator.initial_seed())
     inputs = model_inputs(batch, config.augment, run.data.preprocessing, generator)
-    loss: Tensor = run.model(**inputs).loss
+    loss: Tensor = run.model(**inputs)["loss"]
     accelerator.backward(loss)
     if accelerator.sync_gradients:
         accelerator.clip_grad_norm_(run.model.parameters(), config.max_grad_norm)
@@ -160,13 +160,7 @@ def _log_training(run: Run, clips_per_s: float, bar: "tqdm[Any]") -> None:
 def _validate(run: Run) -> None:
     """Score the model; keep its weights where it is the best so far."""
     progress = run.progress
-    scores = validate(
-        run.model,
-        run.val_batches,
-        run.data.preprocessing,
-        run.accelerator,
-        encoder_decoder=run.data.val.format.encoder_decoder,
-    )
+    scores = validate(run.model, run.val_batches, run.data.preprocessing, run.accelerator)
     run.log(
         {
             "val/loss": scores.loss,

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from accelerate import Accelerator
 from torch import Tensor, nn
 
 from eilev.data.preprocess import Preprocessing
-from eilev.schema import IGNORE_INDEX
 from eilev.training.batches import NO_AUGMENTATION, model_inputs
 
 
@@ -47,17 +45,14 @@ def validate(
     batches: Iterable[Mapping[str, Tensor]],
     preprocessing: Preprocessing,
     accelerator: Accelerator,
-    *,
-    encoder_decoder: bool,
 ) -> Scores:
-    """Score the model on every validation episode; it is left in training mode."""
+    """Score an EpisodeModel on every validation episode; it is left in training mode."""
     model.eval()
     generator = torch.Generator(accelerator.device)  # no augmentation: never drawn from
     per_episode = []
     with torch.no_grad():
         for batch in batches:
-            output = model(**model_inputs(batch, NO_AUGMENTATION, preprocessing, generator))
-            rows = score_tokens(output.logits, batch["labels"], encoder_decoder=encoder_decoder)
+            rows = model(**model_inputs(batch, NO_AUGMENTATION, preprocessing, generator))["rows"]
             per_episode.append(accelerator.gather_for_metrics(rows).cpu())
     model.train()
     loss, correct, tokens = torch.cat(per_episode).double().unbind(1)
@@ -67,22 +62,3 @@ def validate(
         exact=float((correct == tokens).double().mean()),
         token_accuracy=float(correct.sum()) / total,
     )
-
-
-def score_tokens(logits: Tensor, labels: Tensor, *, encoder_decoder: bool) -> Tensor:
-    """Sum up each row's loss, rightly predicted tokens and tokens: float (batch, 3).
-
-    Args:
-        logits: (batch, length, vocabulary).
-        labels: (batch, length), IGNORE_INDEX where nothing is scored.
-        encoder_decoder: The decoder's output is aligned with its target already; a decoder-only
-            model predicts the token after each position.
-    """
-    if not encoder_decoder:
-        logits, labels = logits[:, :-1], labels[:, 1:]
-    loss = F.cross_entropy(
-        logits.transpose(1, 2).float(), labels, ignore_index=IGNORE_INDEX, reduction="none"
-    )
-    scored = labels != IGNORE_INDEX
-    correct = (logits.argmax(-1) == labels) & scored
-    return torch.stack([loss.sum(1), correct.sum(1).float(), scored.sum(1).float()], dim=1)

@@ -108,3 +108,13 @@ def test_bad_episodes_are_refused(codec):
         interleave([Turn("Answer:", None)], codec, 2, encoder_decoder=True, loss_on="all")
     with pytest.raises(ValueError, match="at least one layout"):
         pad_layouts([], codec.pad_id, "left")
+
+
+def test_an_empty_prompt_puts_the_narration_behind_the_newline(codec):
+    layout = interleave(
+        [Turn("", "The dog eats.")], codec, 2, encoder_decoder=False, loss_on="query"
+    )
+    newline = list(codec.newline_ids)
+    answer = [*codec.encode("The dog eats."), *newline, codec.eos_id]
+    assert layout.input_ids == [codec.bos_id, codec.pad_id, codec.pad_id, *newline, *answer]
+    assert layout.labels[-len(answer) :] == answer

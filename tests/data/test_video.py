@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eilev.data.video import Limits, Video, VideoError, VideoInfo, read_clip, window_indices
-from tests.videos import cut_off, overwrite, read_numbers, write_audio, write_video
+from tests.videos import cut_off, overwrite, read_numbers, turn_right, write_audio, write_video
 
 SIZE = 32
 # Frames at 10 to 89 ms from one another, the first one 3 s after the file's zero.
@@ -58,6 +58,13 @@ def test_inexact_seeking_is_refused_and_whole_clips_are_read(name: str, tmp_path
     with pytest.raises(VideoError, match=rf"{name}: a seek gives other frames .* re-encode"):
         Video(path, SIZE)
     assert read_numbers(read_clip(path, 8, SIZE)) == [0, 14, 28, 42, 56, 70, 84, 99]
+
+
+def test_a_turned_video_is_turned(tmp_path: Path) -> None:
+    upright = write_video(tmp_path / "upright.mp4", 20, size=(96, 48))
+    turned = turn_right(tmp_path / "turned.mp4", upright)
+    expected = np.rot90(read_clip(upright, 8, SIZE), -1, axes=(1, 2))
+    np.testing.assert_array_equal(read_clip(turned, 8, SIZE), expected)
 
 
 @pytest.mark.parametrize("num_frames", [1, 2])

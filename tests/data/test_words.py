@@ -158,7 +158,7 @@ def test_lexicon_takes_the_most_frequent_word() -> None:
     lexicon = words.Lexicon.from_narrations(
         pd.DataFrame(
             {
-                "verb_class": ["cut_(trim,_slice)"] * 4 + ["[other]", None],
+                "verb_class": [*["cut_(trim,_slice)"] * 4, "[other]", None],
                 "verb_word": ["slice", "cut", "slice", "cut", "wave", None],
                 "noun_class": ["onion", "onion", "onion", None, "pan", "lid"],
                 "noun_word": ["shallot", "shallot", "onion", None, "pan", None],

@@ -1,12 +1,11 @@
 """The application in this process; test_server.py goes over real HTTP."""
 
 import json
-import threading
-from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
 
+from eilev.data.interleave import Turn
 from eilev.data.video import Limits
 from eilev.serving.api import Capacity, create_app
 from eilev.serving.media import load_clip
@@ -16,14 +15,10 @@ from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
 URL = "/v1/chat/completions"
 
 
-class Kept(Service):
-    """The session's service: the application that owns it closes nothing."""
-
-
 @pytest.fixture(scope="module")
-def client(service: Service) -> Iterator[TestClient]:
+def client(service: Service) -> TestClient:
     # Not as a context manager: that would end the service, which other tests use.
-    yield TestClient(create_app(service, Capacity(max_body_bytes=2**20)))
+    return TestClient(create_app(service, Capacity(max_body_bytes=2**20)))
 
 
 def body(*parts, **fields):
@@ -43,8 +38,6 @@ def test_few_shot_request(client, service, video_urls):
     answer = client.post(URL, json=request).json()
     size = frame_size(service.engine.manifest)
     clips = [load_clip(url, NUM_FRAMES, size, Limits()) for url in video_urls]
-    from eilev.data.interleave import Turn
-
     turns = [Turn(PROMPT, NARRATIONS[0]), Turn(PROMPT, NARRATIONS[1]), Turn(PROMPT, None)]
     (expected,) = service.engine.complete([(turns, clips)], 6)
     (choice,) = answer["choices"]
@@ -146,18 +139,3 @@ def test_too_large_a_body_is_refused(client):
     response = client.post(URL, content=b" " * (2**20 + 1))
     assert response.status_code == 413
     assert "1048576 bytes" in error_of(response)["message"]
-
-
-def test_a_full_server_says_so_and_recovers(service, video_urls):
-    client = TestClient(create_app(service, Capacity(max_requests=1)))
-    arrived, go_on = threading.Event(), threading.Event()
-
-    def slow_body():
-        arrived.set()
-        go_on.wait(timeout=30)
-        yield json.dumps(body(video_urls[0])).encode()
-
-    # One event loop for all requests, as in a server.
-    with client.portal_factory() if hasattr(client, "portal_factory") else client:
-        pass
-    del arrived, go_on, slow_body

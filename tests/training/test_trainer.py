@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
 from eilev.data.collator import InterleavedCollator
-from eilev.training.batches import NO_AUGMENTATION, EpisodeModel
+from eilev.training.batches import NO_AUGMENTATION
+from eilev.training.episode_model import EpisodeModel
 from eilev.training.trainer import TrainingError
 from eilev.training.validation import validate
 from tests.kitchen import Kitchen, make_kitchen
@@ -80,8 +81,8 @@ def rescore(setup):
     data = setup.data
     collator = InterleavedCollator(data.frames, setup.codec.pad_id)
     batches = DataLoader(data.val, batch_size=8, collate_fn=collator)
-    model = EpisodeModel(setup.model)
-    return validate(model, batches, data.preprocessing, Accelerator(), encoder_decoder=False)
+    model = EpisodeModel(setup.model, data.token_weights)
+    return validate(model, batches, data.preprocessing, Accelerator())
 
 
 def test_accumulated_gradients_make_one_step(kitchen, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from eilev.data.templates import inflect
+from eilev.schema import OTHER_VERB
 from tests.worlds import World
 
 Mutation = Callable[[pd.DataFrame, World], None]
@@ -140,7 +141,7 @@ def swap_narrations(table: pd.DataFrame, world: World) -> None:
 
 def second_word(table: pd.DataFrame, world: World) -> None:
     """The query's class gets a word in the query that it does not have in the context."""
-    words = set(world.narrations["verb_class"].dropna())
+    words = set(world.narrations["verb_class"].dropna()) - {OTHER_VERB}
     for row in np.flatnonzero(table["meaning"] == "permuted"):
         *context, query = table.loc[row, "narrations"]
         verb = query.split()[3]

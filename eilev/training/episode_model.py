@@ -1,0 +1,128 @@
+"""The model in training: every clip of a batch encoded once, no padding across shot counts."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from eilev.data.tokenizer import TextCodec
+from eilev.model.video_blip import VideoBlip
+from eilev.schema import IGNORE_INDEX
+
+
+class EpisodeModel(nn.Module):
+    """The model, its batch economies and its loss, as one module under the gradient synchroniser.
+
+    Args:
+        model: What is trained.
+        token_weights: (vocabulary,) weight of each target token in the loss; see `content_weights`.
+    """
+
+    token_weights: Tensor
+
+    def __init__(self, model: VideoBlip, token_weights: Tensor):
+        super().__init__()
+        self.model = model
+        self.encoder_decoder = not model.config.use_decoder_only_language_model
+        self.register_buffer("token_weights", token_weights, persistent=False)
+
+    def forward(
+        self, pixel_values: Tensor, clip_index: Tensor, **tokens: Tensor
+    ) -> dict[str, Tensor]:
+        """Score the labels of a batch of episodes.
+
+        The decoder is the larger half of a small model, and attention to padding is wasted on it:
+        rows with the same number of clips are as good as equally long and run together.
+
+        Args:
+            pixel_values: float (num_clips, 3, T, h, w), the distinct clips.
+            clip_index: int64 (num_placeholder_runs,), row of `pixel_values` for each run.
+            tokens: input_ids, attention_mask, video_input_mask and labels, (batch, length), padded
+                on the right.
+
+        Returns:
+            loss: weighted mean over the labels, scalar. rows: what `label_scores` sums up of each
+            row, (batch, 3), without gradient.
+        """
+        features = self.model.encode_videos(pixel_values)[clip_index]
+        num_clips = tokens["video_input_mask"].sum(1) // features.shape[1]
+        first = num_clips.cumsum(0) - num_clips
+        rows = features.new_empty((len(num_clips), 3), dtype=torch.float32)
+        losses, weights = [], []
+        for count in torch.unique(num_clips).tolist():
+            members = (num_clips == count).nonzero()[:, 0]
+            shown = first[members, None] + torch.arange(count, device=members.device)
+            group = self._trimmed({name: value[members] for name, value in tokens.items()})
+            logits = self._logits(group, features[shown.flatten()])
+            loss, weight, rows[members] = self._score(logits, group["labels"])
+            losses.append(loss)
+            weights.append(weight)
+        return {"loss": torch.stack(losses).sum() / torch.stack(weights).sum(), "rows": rows}
+
+    def _trimmed(self, group: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Cut off what is padding in every row of a group."""
+        length = int(group["attention_mask"].sum(1).max())
+        return {
+            # The target of an encoder-decoder has a length of its own.
+            name: value if name == "labels" and self.encoder_decoder else value[:, :length]
+            for name, value in group.items()
+        }
+
+    def _logits(self, group: Mapping[str, Tensor], features: Tensor) -> Tensor:
+        inputs = {name: value for name, value in group.items() if name != "labels"}
+        # Only an encoder-decoder needs to see its target.
+        labels = group["labels"] if self.encoder_decoder else None
+        logits: Tensor = self.model(**inputs, video_features=features, labels=labels).logits
+        return logits
+
+    def _score(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Weighted loss, sum of the weights, and the sums of each row."""
+        if not self.encoder_decoder:
+            # Each position predicts the token after it.
+            logits, labels = logits[:, :-1], labels[:, 1:]
+        labelled = labels != IGNORE_INDEX
+        targets, picked = labels[labelled], logits[labelled].float()
+        losses = F.cross_entropy(picked, targets, reduction="none")
+        weights = self.token_weights[targets]
+        with torch.no_grad():
+            rows = label_scores(labelled, losses, picked.argmax(-1) == targets)
+        return (losses * weights).sum(), weights.sum(), rows
+
+
+def label_scores(labelled: Tensor, losses: Tensor, correct: Tensor) -> Tensor:
+    """Sum up each row's loss, rightly predicted labels and labels: float (batch, 3).
+
+    Args:
+        labelled: bool (batch, length), where the labels are.
+        losses: (num_labels,), row-major.
+        correct: bool (num_labels,), whether the likeliest token is the label.
+    """
+    values = torch.stack([losses, correct.float(), torch.ones_like(losses)], dim=1)
+    sums = values.new_zeros((len(labelled), 3))
+    return sums.index_add(0, labelled.nonzero()[:, 0], values)
+
+
+def content_weights(
+    texts: Sequence[str], codec: TextCodec, vocab_size: int, weight: float
+) -> Tensor:
+    """Weigh the tokens that tell narrations apart: those that fewer than half of them contain.
+
+    "The camera wearer" and the full stop are learnt at once; what is left to learn are verbs and
+    nouns, a few tokens among many. Tokens of no narration (special ones) weigh 1.
+
+    Args:
+        texts: The narrations.
+        codec: Makes them tokens.
+        vocab_size: Rows of the model's embedding.
+        weight: Weight of the telling tokens.
+
+    Returns:
+        float (vocab_size,).
+    """
+    counts = torch.zeros(vocab_size)
+    for text in texts:
+        # With the space that interleave puts before a narration.
+        counts[list(set(codec.encode(f" {text}")))] += 1
+    telling = (counts > 0) & (counts < len(texts) / 2)
+    return torch.where(telling, weight, 1.0)

@@ -1,0 +1,169 @@
+"""The server as a process of its own, asked over real HTTP by OpenAI's client."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import openai
+import psutil
+import pytest
+
+from eilev.serving.api import Capacity
+from tests.tiny import NARRATIONS
+
+COMMAND = [sys.executable, "-m", "eilev.serving.api", "--bundle"]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Server:
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture(scope="module")
+def server(tiny_bundle: Path) -> Iterator[Server]:
+    port = free_port()
+    process = subprocess.Popen([*COMMAND, str(tiny_bundle), "--port", str(port)])
+    server = Server(process, port)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended"
+        try:
+            httpx.get(f"{server.url}/health", timeout=30).raise_for_status()
+            break
+        except httpx.ConnectError:
+            time.sleep(0.1)
+    yield server
+    decoders = psutil.Process(process.pid).children(recursive=True)
+    assert decoders
+    process.terminate()
+    assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+    assert not psutil.wait_procs(decoders, timeout=10)[1]
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
+
+
+def few_shot(video_urls: list[str]) -> list[dict]:
+    content = []
+    for url, narration in zip(video_urls, [*NARRATIONS[:2], None], strict=True):
+        content.append({"type": "video_url", "video_url": {"url": url}})
+        if narration:
+            content.append({"type": "text", "text": narration})
+    return [{"role": "user", "content": content}]
+
+
+def test_openai_client_gets_a_narration(client, video_urls):
+    messages = few_shot(video_urls)
+    answer = client.chat.completions.create(model="eilev", messages=messages, temperature=0)
+    (choice,) = answer.choices
+    assert choice.message.content
+    assert choice.finish_reason in ("stop", "length")
+    assert answer.usage.prompt_tokens > 3 * 3  # the query tokens of three videos and their text
+
+    stream = client.chat.completions.create(model="eilev", messages=messages, stream=True)
+    pieces = [chunk.choices[0].delta.content or "" for chunk in stream]
+    assert "".join(pieces) == choice.message.content
+
+
+def test_openai_client_sees_the_model_and_typed_errors(client, video_urls):
+    assert [model.id for model in client.models.list()] == ["eilev"]
+    with pytest.raises(openai.NotFoundError, match="this server has 'eilev'"):
+        client.chat.completions.create(model="gpt-4o", messages=few_shot(video_urls))
+    messages = few_shot([*video_urls[:2], "https://example.com/a.mp4"])
+    with pytest.raises(openai.UnprocessableEntityError, match="never fetched") as error:
+        client.chat.completions.create(model="eilev", messages=messages)
+    assert error.value.param == "messages.0.content.4"
+    assert error.value.code == "invalid_video"
+
+
+def test_a_full_server_says_so_and_recovers(server, client, video_urls):
+    header = b"POST /v1/chat/completions HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(Capacity().max_requests):
+            waiting = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            waiting.sendall(header)
+        time.sleep(0.5)
+        with pytest.raises(openai.RateLimitError, match="try again"):
+            client.chat.completions.create(model="eilev", messages=few_shot(video_urls))
+        assert client.models.list().data  # everything else still works
+    time.sleep(0.5)
+    assert client.chat.completions.create(model="eilev", messages=few_shot(video_urls)).choices
+
+
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A server that is expected not to start."""
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_a_taken_port_is_named(server, tiny_bundle):
+    result = start(str(tiny_bundle), "--port", str(server.port))
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: can't listen on 127.0.0.1:{server.port}")
+
+
+def flip_byte(bundle: Path) -> str:
+    content = bytearray((bundle / "decoder.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (bundle / "decoder.onnx").write_bytes(content)
+    return "decoder.onnx: altered"
+
+
+def remove_file(bundle: Path) -> str:
+    (bundle / "vision.onnx").unlink()
+    return "vision.onnx: no such file"
+
+
+def change_version(bundle: Path) -> str:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "manifest.json").write_text(json.dumps(manifest | {"format_version": 99}))
+    return "manifest.json: format_version"
+
+
+def remove_bundle(bundle: Path) -> str:
+    shutil.rmtree(bundle)
+    return "manifest.json: no such file"
+
+
+@pytest.mark.parametrize("damage", [flip_byte, remove_file, change_version, remove_bundle])
+def test_a_corrupt_bundle_is_named(tiny_bundle, tmp_path, damage):
+    bundle = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    message = damage(bundle)
+    result = start(str(bundle), "--port", str(free_port()))
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert f"{bundle}/{message}" in line
+
+
+def test_the_server_does_without_torch():
+    code = "import sys, eilev.serving.api; print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    heavy = {"torch", "transformers", "accelerate", "onnx", "prefect", "great_expectations"}
+    assert not heavy & set(result.stdout.split())

@@ -1,0 +1,122 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from eilev.data.interleave import Turn, interleave, pad_layouts
+from eilev.data.preprocess import preprocess
+from eilev.model.checkpoint import load_weights
+from eilev.schema import IGNORE_INDEX
+from eilev.training.episode_model import EpisodeModel, content_weights, label_scores
+from tests.tiny import NARRATIONS, PROMPT, tiny_clips, tiny_model
+
+NUM_QUERY_TOKENS = 3
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return tiny_model()
+
+
+@pytest.fixture(scope="module")
+def pixels(loaded):
+    clips = [preprocess(clip, loaded.preprocessing) for clip in tiny_clips(3)]
+    return torch.from_numpy(np.stack(clips))
+
+
+def tokens_of(loaded, shot_counts, loss_on="all"):
+    layouts = []
+    for shots in shot_counts:
+        turns = [Turn(PROMPT, NARRATIONS[i % 3]) for i in range(shots + 1)]
+        layouts.append(
+            interleave(
+                turns, loaded.codec, NUM_QUERY_TOKENS, encoder_decoder=False, loss_on=loss_on
+            )
+        )
+    padded = pad_layouts(layouts, loaded.codec.pad_id, "right")
+    return {name: torch.from_numpy(values) for name, values in padded.items()}
+
+
+def plain(loaded):
+    vocab_size = loaded.model.config.text_config.vocab_size
+    return EpisodeModel(loaded.model, torch.ones(vocab_size))
+
+
+def test_grouping_by_shots_gives_the_loss_of_the_padded_batch(loaded, pixels):
+    tokens = tokens_of(loaded, [2, 0, 1, 0, 2])
+    index = torch.tensor([0, 1, 2, 1, 2, 0, 0, 2, 1, 0])
+    with torch.no_grad():
+        grouped = plain(loaded)(pixels, index, **tokens)
+        padded = loaded.model(pixel_values=pixels[index], **tokens)
+    torch.testing.assert_close(grouped["loss"], padded.loss)
+
+
+def test_rows_are_those_of_each_episode_alone(loaded, pixels):
+    index = torch.tensor([0, 1, 2, 1, 2, 0])
+    model = plain(loaded)
+    with torch.no_grad():
+        rows = model(pixels, index, **tokens_of(loaded, [2, 0, 1]))["rows"]
+        alone = [
+            model(pixels, part, **tokens_of(loaded, [shots]))["rows"][0]
+            for shots, part in zip([2, 0, 1], index.split([3, 1, 2]), strict=True)
+        ]
+    torch.testing.assert_close(rows, torch.stack(alone))
+
+
+def test_the_gradient_of_a_clip_sums_over_the_episodes_that_show_it(loaded, pixels):
+    tokens = tokens_of(loaded, [1, 1])
+    gradients = []
+    clip = pixels[:1]
+    for shown, index in ((clip, [0, 0, 0, 0]), (clip.repeat(4, 1, 1, 1, 1), [0, 1, 2, 3])):
+        loaded.model.zero_grad()
+        plain(loaded)(shown, torch.tensor(index), **tokens)["loss"].backward()
+        gradients.append(loaded.model.query_tokens.grad.clone())
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_weights_shift_the_loss_to_the_tokens_they_favour(loaded, pixels):
+    """All the weight on one token: the loss is that token's mean."""
+    tokens = tokens_of(loaded, [1])
+    onion = loaded.codec.encode("onion")[0]
+    weights = torch.zeros(loaded.model.config.text_config.vocab_size)
+    weights[onion] = 5.0
+    with torch.no_grad():
+        loss = EpisodeModel(loaded.model, weights)(pixels, torch.tensor([0, 1]), **tokens)["loss"]
+        logits = loaded.model(pixel_values=pixels[:2], **tokens).logits[0]
+    (position,) = (tokens["labels"][0] == onion).nonzero()[:, 0].tolist()
+    torch.testing.assert_close(loss, -logits[position - 1].log_softmax(-1)[onion])
+
+
+def test_an_encoder_decoder_is_scored_on_its_target(shared):
+    model = load_weights(shared / "fixtures/reference/t5").eval()
+    length, target = model.config.num_query_tokens + 2, [5, 6, 7]
+    tokens = {
+        "input_ids": torch.tensor([[0] * length, [0] * length]),
+        "attention_mask": torch.tensor([[1] * length, [1] * (length - 1) + [0]]),
+        "video_input_mask": torch.tensor([[1] * (length - 2) + [0, 0]] * 2),
+        "labels": torch.tensor([target, [5, 6, IGNORE_INDEX]]),
+    }
+    size = model.config.vision_config.image_size
+    pixels = torch.rand(2, 3, 2, size, size)
+    episode_model = EpisodeModel(model, torch.ones(model.config.text_config.vocab_size))
+    with torch.no_grad():
+        scored = episode_model(pixels, torch.tensor([0, 1]), **tokens)
+        expected = model(pixel_values=pixels, **tokens).loss
+    torch.testing.assert_close(scored["loss"], expected)
+    assert scored["rows"][:, 2].tolist() == [3, 2]
+
+
+def test_label_scores_by_hand():
+    labelled = torch.tensor([[False, True, True], [False, False, False], [True, False, False]])
+    losses = torch.tensor([0.5, 1.5, math.pi])
+    scores = label_scores(labelled, losses, torch.tensor([True, False, True]))
+    torch.testing.assert_close(scores, torch.tensor([[2.0, 1, 2], [0, 0, 0], [math.pi, 1, 1]]))
+
+
+def test_telling_tokens_are_those_of_few_narrations(loaded):
+    codec = loaded.codec
+    weights = content_weights(NARRATIONS, codec, codec.vocab_size, 3.0)
+    telling = {codec.tokenizer.id_to_token(i) for i in (weights == 3.0).nonzero()[:, 0].tolist()}
+    assert telling == {"cuts", "opens", "washes", "onion", "drawer", "cup"}
+    assert set(weights.tolist()) == {1.0, 3.0}
