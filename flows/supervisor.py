@@ -9,6 +9,8 @@ DVC needs this: it installs no SIGTERM handler, and killing it alone leaves its 
 Standard library only, and run by its path, so that it starts at once and in any environment.
 """
 
+import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -20,19 +22,38 @@ from threading import Event, Thread
 # What a finished command leaves behind is stray (its own children were waited for).
 STRAY_GRACE_S = 1.0
 POLL_S = 0.05
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
-def stop_group(group: int, grace_s: float) -> None:
-    """Ask every process of the group to end; kill what is left after `grace_s` seconds."""
+def adopt_orphans() -> None:
+    """Become the parent of what a dying command leaves (Linux; elsewhere the system reaps it).
+
+    In a container without an init nobody else reaps them, and a group of zombies looks alive.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def stop_group(child: subprocess.Popen[bytes], grace_s: float) -> None:
+    """Ask every process of the child's group to end; kill what is left after `grace_s` seconds."""
+    group = child.pid
     deadline = time.monotonic() + grace_s
     try:
         os.killpg(group, signal.SIGTERM)
         while time.monotonic() < deadline:
             time.sleep(POLL_S)
+            if child.returncode is not None:  # else its exit code would be lost
+                _reap(group)
             os.killpg(group, 0)
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         return  # nobody is left (macOS: only zombies are)
+
+
+def _reap(group: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-group, os.WNOHANG)[0]:
+            pass
 
 
 def supervise(command: list[str], grace_s: float) -> int:
@@ -41,6 +62,7 @@ def supervise(command: list[str], grace_s: float) -> int:
     Returns:
         The command's exit code, negative where a signal ended it.
     """
+    adopt_orphans()
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
     over, closed = Event(), Event()
 
@@ -57,7 +79,7 @@ def supervise(command: list[str], grace_s: float) -> int:
     Thread(target=watch, args=(until_closed, closed, over), daemon=True).start()
     Thread(target=watch, args=(child.wait, over), daemon=True).start()
     over.wait()
-    stop_group(child.pid, grace_s if closed.is_set() else STRAY_GRACE_S)
+    stop_group(child, grace_s if closed.is_set() else STRAY_GRACE_S)
     return child.wait()
 
 

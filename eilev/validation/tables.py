@@ -109,7 +109,11 @@ def _burstiness_histogram(episodes: pd.DataFrame) -> pd.DataFrame:
         counts, _ = np.histogram(share[filled["kind"] == kind], bins=_EDGES)
         pieces.append(
             pd.DataFrame(
-                {"kind": kind, "share": (_EDGES[:-1] + _EDGES[1:]) / 2, "episodes": counts}
+                {
+                    "kind": kind,
+                    "share": ((_EDGES[:-1] + _EDGES[1:]) / 2).round(2),
+                    "episodes": counts,
+                }
             )
         )
     return pd.concat(pieces, ignore_index=True)

@@ -83,6 +83,20 @@ def test_interruption_ends_every_process_of_the_stage(project: Path) -> None:
     assert not any(alive(pid) for pid in pids)
 
 
+def test_a_stage_that_ends_in_time_is_not_waited_for(project: Path) -> None:
+    (project / "second.sh").write_text("echo started\nsleep 600 &\nwait\n")
+    run_stage("first", ignore)
+
+    def interrupt(line: str) -> None:
+        if line == "started":
+            raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_stage("second", interrupt, grace_s=60)
+    assert time.monotonic() - start < 30
+
+
 def test_what_a_stage_leaves_behind_is_ended(project: Path) -> None:
     (project / "second.sh").write_text("sleep 600 &\necho $! > pids\ncat a.txt > b.txt\n")
     run_stage("first", ignore)

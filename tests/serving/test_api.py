@@ -87,7 +87,7 @@ def error_of(response):
     [
         ({"model": "gpt-4o"}, 404, "model", "this server has 'eilev'"),
         ({"messages": []}, 400, "messages", "at least 1 item"),
-        ({"messages": None}, 400, "messages", "list"),
+        ({"messages": None}, 400, "messages", "array"),
         ({"messages": [{"role": "system", "content": "hi"}]}, 400, "messages.0", "'user'"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},

@@ -1,4 +1,6 @@
 import io
+import shutil
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,20 +10,25 @@ import yaml
 from PIL import Image
 
 from eilev import paths, schema
-from eilev.io import write_json, write_table
+from eilev.io import read_json, write_json, write_table
+from eilev.manifest import Manifest
 from eilev.model.checkpoint import save_model
 from eilev.stages import export
 from tests.conftest import ROOT
-from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT, tiny_clips, tiny_model, tiny_part
+from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT, tiny_clips, tiny_model
 
 IDS = [f"clip-{i}" for i in range(len(NARRATIONS))]
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    """The files that the stage reads, and the results of an earlier run."""
+def workspace(tmp_path, monkeypatch, tiny_bundle):
+    """The files that the stage reads, and the results of an earlier run.
+
+    The session's bundle is that of the same model; exporting it again would take half a minute.
+    """
     monkeypatch.chdir(tmp_path)
-    loaded = tiny_model(text=tiny_part(1))
+    monkeypatch.setattr(export, "write_bundle", partial(copy_bundle, tiny_bundle))
+    loaded = tiny_model()
     save_model(loaded.model, loaded.codec, loaded.preprocessing, paths.MODEL)
     narrations = pd.DataFrame(
         {
@@ -42,6 +49,11 @@ def workspace(tmp_path, monkeypatch):
     paths.BUNDLE.mkdir(parents=True)
     (paths.BUNDLE / "earlier").touch()
     return tmp_path
+
+
+def copy_bundle(source, loaded, info, folder):
+    assert (info.prompt, info.num_frames, info.metrics) == (PROMPT, NUM_FRAMES, {"novel": {}})
+    shutil.copytree(source, folder, dirs_exist_ok=True)
 
 
 def write_clip_shard():
@@ -66,6 +78,16 @@ def write_params(max_logit_difference):
     params["evaluate"] |= {"prompt": PROMPT, "max_new_tokens": 3}
     params["export"]["max_logit_difference"] = max_logit_difference
     (paths.DATA.parent / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def test_a_bundle_that_agrees_with_torch_is_released(workspace):
+    write_params(1e-3)
+    export.main()
+    Manifest.load(paths.BUNDLE).verify(paths.BUNDLE)
+    metrics = read_json(paths.EXPORT_METRICS)
+    assert metrics["episodes"] == metrics["identical_narrations"] == 1
+    assert 0 < metrics["max_logit_difference"] < 1e-4
+    assert metrics["bundle_bytes"] == sum(p.stat().st_size for p in paths.BUNDLE.iterdir())
 
 
 def test_a_bundle_that_differs_from_torch_is_not_released(workspace):
