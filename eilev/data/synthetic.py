@@ -25,6 +25,8 @@ from eilev.io import atomic_dir
 
 VIDEOS = "videos"
 ANNOTATIONS = "fho_main.json"
+# Neighbouring ranks that are actions of the same noun.
+VERBS_PER_ROUND = 3
 
 
 @dataclass(frozen=True)
@@ -86,15 +88,20 @@ def build_world(config: SynthesizeConfig, rng: np.random.Generator) -> World:
 def rank_actions(num_verbs: int, num_nouns: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Every (verb, noun) pair once, most frequent first.
 
-    Ranks go by rounds: the first `num_nouns` ranks hold each noun once, the next ones each noun
-    with another verb, and so on. So no noun occurs in rare (held-out) actions only.
+    Ranks go by rounds; a round gives each noun, in random order, its next few verbs. So every noun
+    has common actions (none occurs in held-out actions only), and these are about equally frequent:
+    clips that share a noun rarely all share a verb too, which would hide what recurs in a context.
     """
     verbs = np.stack([rng.permutation(num_verbs) for _ in range(num_nouns)])
-    rounds = [
-        [(verbs[noun, turn], noun) for noun in rng.permutation(num_nouns)]
-        for turn in range(num_verbs)
-    ]
-    return np.array(rounds, np.int64).reshape(-1, 2)
+    return np.array(
+        [
+            (verb, noun)
+            for first in range(0, num_verbs, VERBS_PER_ROUND)
+            for noun in rng.permutation(num_nouns)
+            for verb in verbs[noun, first : first + VERBS_PER_ROUND]
+        ],
+        np.int64,
+    )
 
 
 def zipf(num_ranks: int, exponent: float) -> NDArray[np.float64]:

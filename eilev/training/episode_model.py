@@ -103,9 +103,7 @@ def label_scores(labelled: Tensor, losses: Tensor, correct: Tensor) -> Tensor:
     return sums.index_add(0, labelled.nonzero()[:, 0], values)
 
 
-def content_weights(
-    texts: Sequence[str], codec: TextCodec, vocab_size: int, weight: float
-) -> Tensor:
+def content_weights(texts: Sequence[str], codec: TextCodec, weight: float) -> Tensor:
     """Weigh the tokens that tell narrations apart: those that fewer than half of them contain.
 
     "The camera wearer" and the full stop are learnt at once; what is left to learn are verbs and
@@ -114,13 +112,12 @@ def content_weights(
     Args:
         texts: The narrations.
         codec: Makes them tokens.
-        vocab_size: Rows of the model's embedding.
         weight: Weight of the telling tokens.
 
     Returns:
-        float (vocab_size,).
+        float (number of tokens,).
     """
-    counts = torch.zeros(vocab_size)
+    counts = torch.zeros(codec.vocab_size)
     for text in texts:
         # With the space that interleave puts before a narration.
         counts[list(set(codec.encode(f" {text}")))] += 1

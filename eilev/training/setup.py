@@ -64,8 +64,7 @@ def set_up(
         EpisodeDataset(episodes[split], texts, formats[split], config.seed) for split in formats
     )
     frames = Frames(clips, clip_ids_of(pd.concat([episodes["train"], episodes["val"]])))
-    vocab_size = len(model.get_input_embeddings().weight)
-    weights = content_weights(list(texts.values()), codec, vocab_size, config.content_weight)
+    weights = content_weights(list(texts.values()), codec, config.content_weight)
     return Setup(model, codec, TrainingData(train, val, frames, preprocessing, weights))
 
 

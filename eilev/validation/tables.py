@@ -53,7 +53,12 @@ def make_tables(
     if episodes["train"].empty:
         raise ValueError("there are no training episodes; see the log of the episodes stage")
     decoded_ids = set(clips.loc[clips["shard"].notna(), "narration_id"])
-    facts = gather_facts(narrations, split, decoded_ids)
+    # Narrations given twice are for the suite to find; measuring needs each once.
+    facts = gather_facts(
+        narrations.drop_duplicates("narration_id"),
+        split.drop_duplicates("narration_id"),
+        decoded_ids,
+    )
     checked = {
         NARRATIONS: narrations.merge(split, on="narration_id", how="left"),
         CLIPS: _clips_table(clips, narrations),
@@ -65,10 +70,6 @@ def make_tables(
         if name == "train":
             checked[TRAINING_WORDS] = measures.item_columns(items)
     training = checked[episode_table("train")]
-    corpus = measures.is_training_clip(facts)
-    counts = measures.action_counts(
-        measures.action_numbers(facts.verbs[corpus], facts.nouns[corpus])
-    )
     return Tables(
         checked=checked,
         splits=splits,
@@ -76,7 +77,7 @@ def make_tables(
             "corpus": measures.corpus_properties(facts),
             "train_episodes": measures.episode_properties(training, checked[TRAINING_WORDS]),
         },
-        action_frequencies=pd.DataFrame({"rank": np.arange(1, counts.size + 1), "count": counts}),
+        action_frequencies=_action_frequencies(facts),
         burstiness=_burstiness_histogram(training),
     )
 
@@ -98,6 +99,14 @@ def _clips_table(clips: pd.DataFrame, narrations: pd.DataFrame) -> pd.DataFrame:
         is_narrated=clips["narration_id"].isin(narrations["narration_id"]),
         is_accounted_for=has_place & clips["error"].isna() | has_reason,
     )
+
+
+def _action_frequencies(facts: ClipFacts) -> pd.DataFrame:
+    """How often the training clips show each action, most frequent first."""
+    corpus = measures.is_training_clip(facts)
+    actions = measures.action_numbers(facts.verbs[corpus], facts.nouns[corpus])
+    counts = measures.action_counts(actions)
+    return pd.DataFrame({"rank": np.arange(1, counts.size + 1), "count": counts})
 
 
 def _burstiness_histogram(episodes: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,14 @@ from eilev.config import SynthesizeConfig
 from eilev.data.fho import third_person
 from eilev.data.lexicon import NOUNS, VERBS, narrator_words, word_classes
 from eilev.data.render import background, looks, motions, render_clip
-from eilev.data.synthetic import build_world, plan_videos, rank_actions, synthesize, zipf
+from eilev.data.synthetic import (
+    VERBS_PER_ROUND,
+    build_world,
+    plan_videos,
+    rank_actions,
+    synthesize,
+    zipf,
+)
 
 CONFIG = SynthesizeConfig(
     seed=3,
@@ -172,7 +179,7 @@ def test_actions_follow_the_zipf_law() -> None:
 def test_rank_actions_gives_every_noun_a_common_action() -> None:
     actions = rank_actions(4, 6, np.random.default_rng(0))
     assert len({tuple(action) for action in actions.tolist()}) == 24
-    assert set(actions[:6, 1].tolist()) == set(range(6))
+    assert set(actions[: 6 * VERBS_PER_ROUND, 1].tolist()) == set(range(6))
 
 
 @pytest.mark.parametrize(

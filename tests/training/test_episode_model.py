@@ -116,7 +116,7 @@ def test_label_scores_by_hand():
 
 def test_telling_tokens_are_those_of_few_narrations(loaded):
     codec = loaded.codec
-    weights = content_weights(NARRATIONS, codec, codec.vocab_size, 3.0)
+    weights = content_weights(NARRATIONS, codec, 3.0)
     telling = {codec.tokenizer.id_to_token(i) for i in (weights == 3.0).nonzero()[:, 0].tolist()}
     assert telling == {"cuts", "opens", "washes", "onion", "drawer", "cup"}
     assert set(weights.tolist()) == {1.0, 3.0}

@@ -158,6 +158,7 @@ def test_broken_tables_fail_their_expectations(
     narrations = world.narrations.copy()
     narrations.loc[3, "timestamp_s"] = -1.0
     narrations.loc[4, "narration"] = ""
+    narrations = pd.concat([narrations, narrations.iloc[[7]]], ignore_index=True)
     clips = world.clips.copy()
     clips.loc[5, "error"] = "no such file"
     clips.loc[6, "narration_id"] = "nobody"
@@ -170,6 +171,7 @@ def test_broken_tables_fail_their_expectations(
         if not o.success
     }
     assert failed == {
+        ("narrations", "expect_column_values_to_be_unique", "narration_id"): 2,
         ("narrations", "expect_column_values_to_be_between", "timestamp_s"): 1,
         ("narrations", "expect_column_value_lengths_to_be_between", "narration"): 1,
         ("clips", "expect_column_values_to_be_in_set", "is_narrated"): 1,
