@@ -89,7 +89,7 @@ def _resample(
             planes = F.grid_sample(planes, window, padding_mode="border", align_corners=False)
         elif planes.shape[-2:] != (size, size):
             planes = F.interpolate(planes, (size, size), mode="bicubic", antialias=True)
-        result[part] = planes.unflatten(1, (num_frames, 3))
+        result[part] = planes.reshape(-1, num_frames, 3, size, size)
     return result
 
 

@@ -1,5 +1,6 @@
 """The static page: every stage's figures in one place, no server and no network needed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from eilev.report import charts
 from eilev.report.samples import Sample
 
 SCORE = "action_accuracy"
+# Expectations about what the paper names: burstiness, skew, dynamic meaning.
+PROPERTY = re.compile(r"expect_(burstiness|zipf_exponent|synonymy|homonymy)")
 
 
 def render_page(
@@ -47,6 +50,8 @@ def render_page(
         data_charts=data_charts,
         data=_flatten(metrics["data"]),
         num_expectations=len(validation["expectations"]),
+        num_passed=sum(item["success"] for item in validation["expectations"]),
+        properties=[item for item in validation["expectations"] if PROPERTY.match(item["name"])],
         training_charts=training_charts,
         model=_flatten(metrics["model"]),
         export=_flatten(export),

@@ -1,0 +1,108 @@
+"""The train and evaluate stages, from files to files."""
+
+import io
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+import yaml
+from PIL import Image
+
+from eilev import paths, schema
+from eilev.io import read_json, write_json, write_table
+from eilev.model.checkpoint import load_model
+from eilev.stages import evaluate, train
+from tests.conftest import ROOT
+from tests.kitchen import make_kitchen, tiny_train_config
+from tests.tiny import PROMPT
+
+CLIPS_PER_BATCH = 64
+
+
+@pytest.fixture(scope="module")
+def kitchen():
+    return make_kitchen()
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch, kitchen):
+    """A folder with what the earlier stages write, and a params.yaml for a tiny run."""
+    monkeypatch.chdir(tmp_path)
+    write_table(kitchen.narrations, schema.NARRATIONS, paths.NARRATIONS)
+    for split, table in kitchen.episodes.items():
+        write_table(table, schema.EPISODES, paths.EPISODES / f"{split}.parquet")
+    write_shard(kitchen.clips)
+    write_json({"success": True, "data": {"corpus": {}}}, paths.VALIDATION)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["train"] = tiny_train_config().model_dump(mode="json")
+    params["evaluate"] |= {"prompt": PROMPT, "max_new_tokens": 8}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    return tmp_path
+
+
+def write_shard(clips):
+    paths.CLIPS.mkdir(parents=True)
+    frames = [[to_jpeg(frame) for frame in clip] for clip in clips.values()]
+    table = pa.table({"narration_id": list(clips), "frames": frames}, schema=schema.CLIPS_SHARD)
+    with pa.ipc.new_file(str(paths.CLIPS / "clips-00000.arrow"), schema.CLIPS_SHARD) as file:
+        for batch in table.to_batches(max_chunksize=CLIPS_PER_BATCH):
+            file.write_batch(batch)
+    index = pd.DataFrame({"narration_id": list(clips), "row": range(len(clips))})
+    index = index.assign(video_id="video", shard="clips-00000.arrow", num_frames=2, error=None)
+    write_table(index, schema.CLIPS_INDEX, paths.CLIPS / "index.parquet")
+
+
+def to_jpeg(frame):
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def test_a_model_is_trained_then_evaluated(workspace):
+    train.main()
+    metrics = read_json(paths.TRAIN_METRICS)
+    assert metrics["parameters"] == metrics["trainable"] > 0
+    assert metrics["steps"] == 15
+    assert set(metrics) > {"seconds", "best_step", "val_score", "val_loss", "train_loss"}
+    assert not paths.CHECKPOINTS.exists()
+    assert (paths.LIVE / "plots/metrics/train/loss.tsv").exists()
+    loaded = load_model(paths.MODEL)
+    assert sum(p.numel() for p in loaded.model.parameters()) == metrics["parameters"]
+
+    evaluate.main()
+    scores = read_json(paths.METRICS)
+    assert set(scores) == {"test", "novel", "data", "model", "probes"}
+    assert scores["model"] == metrics
+    curve = pd.read_csv(paths.EVALUATION_PLOTS / "in_context_curve.csv")
+    assert set(curve["split"]) == {"test", "novel"}
+    predictions = pd.read_parquet(paths.PREDICTIONS)
+    assert predictions.columns.tolist() == schema.PREDICTIONS.names
+
+
+@pytest.mark.parametrize(
+    ("stage", "missing", "message"),
+    [
+        (train, "episodes/val.parquet", r"episodes/val\.parquet: no such file"),
+        (train, "clips/clips-00000.arrow", r"clips-00000\.arrow: no such file"),
+        (evaluate, "train", r"data/train/model.*no such file"),
+    ],
+)
+def test_a_missing_input_is_named(workspace, stage, missing, message):
+    (workspace / "data" / missing).unlink(missing_ok=True)
+    with pytest.raises(SystemExit, match=message):
+        stage.main()
+    assert not paths.MODEL.exists()
+    assert not paths.METRICS.exists()
+
+
+def test_without_held_out_actions_only_test_is_evaluated(workspace, kitchen):
+    train.main()
+    for split in ("novel", "test"):
+        table = kitchen.episodes[split].iloc[:0]
+        write_table(table, schema.EPISODES, paths.EPISODES / f"{split}.parquet")
+        if split == "novel":
+            evaluate.main()
+            assert "novel" not in read_json(paths.METRICS)
+        else:
+            with pytest.raises(SystemExit, match="nothing to evaluate on"):
+                evaluate.main()
