@@ -91,8 +91,9 @@ class ClipsConfig(Section):
     window_s: Annotated[float, Field(gt=0.0)]
     # Frames taken uniformly from the window; the paper's is 8.
     num_frames: Positive
-    # Pixels: stored frames are squares of this side, twice the vision size in the reference.
-    frame_size: Positive
+    # Pixels: stored frames are squares of this side, twice the vision size in the reference. (The
+    # decoder gets some sizes wrong that 32 does not divide.)
+    frame_size: Annotated[int, Field(ge=32, multiple_of=32)]
     jpeg_quality: Annotated[int, Field(ge=1, le=100)]
     # Clips per Arrow shard.
     shard_size: Positive
@@ -330,7 +331,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check params.yaml.
 
     Raises:
-        ParamsError: the file is missing, is not YAML, or breaks a rule; every offending key is named.
+        ParamsError: the file is missing, is not YAML, or breaks a rule; each bad key is named.
     """
     try:
         raw = yaml.safe_load(path.read_text())

@@ -44,7 +44,7 @@ def atomic_dir(path: Path) -> Iterator[Path]:
 
 
 def write_table(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> None:
-    """Write `frame` as Parquet with exactly the columns of `schema`, byte-identical for equal input.
+    """Write `frame` as Parquet with the columns of `schema`; equal input gives equal bytes.
 
     Raises:
         DataError: a column is missing, has another type, or has nulls where none may be.

@@ -63,6 +63,8 @@ class Manifest(Section):
     # sha256 of every file of the folder but the manifest.
     files: dict[str, str]
     num_frames: Positive
+    # Side in pixels of the decoder's squares, as in training, before they are preprocessed.
+    frame_size: Positive
     num_query_tokens: Positive
     hidden_size: Positive
     vocab_size: Positive

@@ -10,6 +10,7 @@ CONTENT = {
     "family": "encoder_decoder",
     "files": {f"{name}.onnx": "0" for name in ("vision", "embed", "encoder", "decoder")},
     "num_frames": 8,
+    "frame_size": 448,
     "num_query_tokens": 32,
     "hidden_size": 2048,
     "vocab_size": 32128,

@@ -61,6 +61,7 @@ def write_tiny_bundle(folder) -> None:
     """An ONNX bundle of `tiny_model()`; takes a while, so use the `tiny_bundle` fixture."""
     info = BundleInfo(
         num_frames=NUM_FRAMES,
+        frame_size=2 * IMAGE_SIZE,
         prompt=PROMPT,
         max_new_tokens=6,
         opset=18,

@@ -19,6 +19,7 @@ class BundleInfo:
     """What a bundle tells beyond the model: its inputs, its defaults, its origin."""
 
     num_frames: int
+    frame_size: int
     prompt: str
     max_new_tokens: int
     opset: int
@@ -64,6 +65,7 @@ def _manifest(loaded: LoadedModel, info: BundleInfo, files: dict[str, str]) -> M
         family="decoder_only" if decoder_only else "encoder_decoder",
         files=files,
         num_frames=info.num_frames,
+        frame_size=info.frame_size,
         num_query_tokens=model.config.num_query_tokens,
         hidden_size=text.hidden_size,
         vocab_size=text.vocab_size,

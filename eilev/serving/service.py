@@ -6,7 +6,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from eilev.data.video import Limits
-from eilev.manifest import Manifest
 from eilev.serving.chat import Episode, VideoSource, read_episode
 from eilev.serving.decoding import DecoderPool, Decoding
 from eilev.serving.engine import Completion, Engine, TooLongError
@@ -30,7 +29,7 @@ class Service:
     def start(cls, engine: Engine, num_decoders: int) -> "Service":
         """Start the decoding processes, and return once every part has worked once."""
         manifest = engine.manifest
-        decoding = Decoding(manifest.num_frames, frame_size(manifest), Limits())
+        decoding = Decoding(manifest.num_frames, manifest.frame_size, Limits())
         service = cls(engine, DecoderPool(num_decoders, decoding))
         engine.warm_up()
         service.decoders.warm_up()
@@ -64,16 +63,6 @@ class Service:
         except MediaError as error:
             message = f"{video.param}: {error}"
             raise ApiError(422, message, param=video.param, code="invalid_video") from error
-
-
-def frame_size(manifest: Manifest) -> int:
-    """Side in pixels to which the decoder squashes frames, before they are preprocessed.
-
-    The one of the training clips where the bundle tells it, for frames to be scaled the same way;
-    else the reference's, twice the side of the vision model.
-    """
-    clips = manifest.params.get("clips", {})
-    return int(clips.get("frame_size", 2 * manifest.image.size))
 
 
 def parse_request(body: bytes) -> ChatRequest:

@@ -21,6 +21,7 @@ def main() -> None:
     loaded = load_model(paths.MODEL)
     info = BundleInfo(
         num_frames=params.clips.num_frames,
+        frame_size=params.clips.frame_size,
         prompt=params.evaluate.prompt,
         max_new_tokens=num_new,
         opset=params.export.opset,

@@ -9,7 +9,7 @@ from eilev.data.interleave import Turn
 from eilev.data.video import Limits
 from eilev.serving.api import Capacity, create_app
 from eilev.serving.media import load_clip
-from eilev.serving.service import Service, frame_size
+from eilev.serving.service import Service
 from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
 
 URL = "/v1/chat/completions"
@@ -36,7 +36,7 @@ def video(url):
 def test_few_shot_request(client, service, video_urls):
     request = body(video_urls[0], NARRATIONS[0], video_urls[1], NARRATIONS[1], video_urls[2])
     answer = client.post(URL, json=request).json()
-    size = frame_size(service.engine.manifest)
+    size = service.engine.manifest.frame_size
     clips = [load_clip(url, NUM_FRAMES, size, Limits()) for url in video_urls]
     turns = [Turn(PROMPT, NARRATIONS[0]), Turn(PROMPT, NARRATIONS[1]), Turn(PROMPT, None)]
     (expected,) = service.engine.complete([(turns, clips)], 6)

@@ -10,7 +10,7 @@ from eilev.export.parity import torch_runner
 from eilev.manifest import BundleError
 from eilev.model.checkpoint import load_model
 from eilev.serving.engine import Engine, TooLongError
-from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT, tiny_clips, tiny_model
+from tests.tiny import IMAGE_SIZE, NARRATIONS, NUM_FRAMES, PROMPT, tiny_clips, tiny_model
 
 NUM_NEW = 6
 
@@ -30,7 +30,7 @@ def pair(request):
     loaded = load_model(shared / "fixtures" / "reference" / "t5")
     loaded.model.eval()
     folder = request.getfixturevalue("tmp_path_factory").mktemp("t5")
-    info = BundleInfo(NUM_FRAMES, PROMPT, NUM_NEW, 18, None, {}, {})
+    info = BundleInfo(NUM_FRAMES, 2 * IMAGE_SIZE, PROMPT, NUM_NEW, 18, None, {}, {})
     write_bundle(loaded, info, folder)
     return loaded, Engine.load(folder, num_threads=1)
 
