@@ -136,10 +136,12 @@ class EpisodeMixture(Section):
         return self
 
     @model_validator(mode="after")
-    def _ways_divide_shots(self) -> Self:
+    def _every_item_has_shots(self) -> Self:
         for item in self.mixture:
             if item.ways is not None:
                 _require_divisible(self.shots, item.ways)
+            if item.meaning == "permuted" and not any(self.shots):
+                raise ValueError("permuted episodes need a number above 0 among 'shots'")
         return self
 
 

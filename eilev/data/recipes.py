@@ -36,12 +36,15 @@ class Recipe:
 def mixture_recipes(config: EpisodeMixture) -> tuple[tuple[Recipe, ...], list[float]]:
     """Recipes of a mixture and their shares: an item's share is divided among its shot counts.
 
-    A contrastive item takes only shot counts above zero that its ways divide.
+    A permuted item takes only shot counts above zero, because without a context nothing tells its
+    words; a contrastive one only those that its ways divide.
     """
     recipes: list[Recipe] = []
     shares: list[float] = []
     for item in config.mixture:
-        shots = [s for s in config.shots if item.ways is None or (s and s % item.ways == 0)]
+        needs_context = item.meaning == "permuted" or item.kind == "contrastive"
+        least = 1 if needs_context else 0
+        shots = [s for s in config.shots if s >= least and s % (item.ways or 1) == 0]
         recipes += [Recipe(item.kind, item.meaning, s, item.ways or 1) for s in shots]
         shares += [item.share / len(shots)] * len(shots)
     return tuple(recipes), shares

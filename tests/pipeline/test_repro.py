@@ -1,0 +1,208 @@
+"""The whole pipeline, stage by stage, as `dvc repro` runs it: a tiny kitchen, a copy of this tree."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eilev.config import load_params
+from eilev.io import read_table
+from eilev.schema import PREDICTIONS
+
+ROOT = Path(__file__).parent.parent.parent
+
+# Changes to the committed params.yaml that make it small.
+SMALL = {
+    "synthesize": {"num_actions": 400, "num_videos": 16, "num_verbs": 4, "num_nouns": 8},
+    "split": {"train_val_share": 0.7, "train_share": 0.8},
+    "episodes": {
+        "epochs": 1,
+        "train": {
+            "shots": [0, 2],
+            "max_queries": 48,
+            "mixture": [{"kind": "bursty", "meaning": "natural", "share": 1.0}],
+        },
+        "val": {
+            "shots": [2],
+            "max_queries": 16,
+            "mixture": [{"kind": "bursty", "meaning": "permuted", "share": 1.0}],
+        },
+        "evaluation": {
+            "shots": [0, 2],
+            "kinds": ["bursty", "random", "contrastive"],
+            "meaning": "natural",
+            "ways": 2,
+            "max_queries": 8,
+        },
+    },
+    "validate": {
+        "num_narrations": {"min": 100, "max": None},
+        "zipf_exponent": {"min": 0.1, "max": None},
+        "burstiness": {"min": 0.5, "max": None},
+        "burstiness_above_random": {"min": 0.05, "max": None},
+        "verb_homonymy": {"min": None, "max": None},
+        "noun_homonymy": {"min": None, "max": None},
+    },
+    "train": {"batch_size": 16, "validate_every": 2, "checkpoint_every": 2},
+    "export": {"parity_episodes": 4},
+    "report": {"num_samples": 2},
+}
+
+
+class Project:
+    """A copy of this tree under DVC, with a cache of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        names = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split("\n")
+        for name in names:
+            if name and name != "dvc.lock" and (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+
+    def params(self, changes: dict) -> None:
+        """Write the small params.yaml with more changes on top."""
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        for layer in (SMALL, changes):
+            for section, values in layer.items():
+                params[section].update(values)
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(params))
+
+    def results(self) -> dict[str, bytes]:
+        """Every file that the stages wrote."""
+        files = (path for path in (self.folder / "data").rglob("*") if path.is_file())
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
+
+    def dvc(self, *arguments: str) -> subprocess.CompletedProcess:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PATH": path, "SHELL": "/bin/bash", "OMP_NUM_THREADS": "2"},
+        )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The project after one whole run."""
+    project = Project(tmp_path_factory.mktemp("repro"))
+    project.params({})
+    result = project.dvc("repro")
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
+    return project
+
+
+def test_metrics_have_the_agreed_form(project: Project) -> None:
+    metrics = json.loads((project.folder / "data/evaluate/metrics.json").read_text())
+    assert set(metrics) == {"test", "novel", "data", "model", "probes"}
+    for split in ("test", "novel"):
+        assert set(metrics[split]) == {"bursty", "random", "contrastive", "shuffled", "no_video"}
+        for entry in metrics[split].values():
+            assert set(entry["shots"]) == {"0", "2"}
+            for scores in entry["shots"].values():
+                assert 0 <= scores["action_accuracy"] <= scores["verb_accuracy"] <= 1
+                assert {"noun_accuracy", "rouge_l", "bleu"} <= set(scores)
+    assert {"parameters", "trainable", "steps", "seconds"} <= set(metrics["model"])
+
+
+def test_accuracy_is_what_the_predictions_say(project: Project) -> None:
+    metrics = json.loads((project.folder / "data/evaluate/metrics.json").read_text())
+    table = read_table(project.folder / "data/evaluate/predictions.parquet", PREDICTIONS)
+    cell = table.query("split == 'novel' and condition == 'bursty' and shots == 2")
+    right = (cell["verb_correct"] & cell["noun_correct"]).mean()
+    assert metrics["novel"]["bursty"]["shots"]["2"]["action_accuracy"] == pytest.approx(right)
+
+
+def test_the_bundle_answers_as_torch_does(project: Project) -> None:
+    parity = json.loads((project.folder / "data/export/metrics.json").read_text())
+    assert parity["identical_narrations"] == parity["episodes"] == 4
+    limit = load_params(project.folder / "params.yaml").export.max_logit_difference
+    assert parity["max_logit_difference"] <= limit
+
+
+def test_the_report_stands_alone(project: Project) -> None:
+    page = (project.folder / "data/report/index.html").read_text()
+    assert page.count('class="episode"') == 2
+    assert "data:image/jpeg;base64," in page
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "")
+    assert "<script" not in page
+
+
+def test_a_second_run_does_nothing_and_the_cache_restores_results(project: Project) -> None:
+    assert "up to date" in project.dvc("repro").stdout
+    shutil.rmtree(project.folder / "data/episodes")
+    shutil.rmtree(project.folder / "data/train")
+    assert project.dvc("checkout").returncode == 0
+    assert (project.folder / "data/train/model/model.safetensors").is_file()
+    assert "up to date" in project.dvc("repro").stdout
+
+
+def test_broken_burstiness_stops_before_training(project: Project) -> None:
+    before = project.results()
+    train = SMALL["episodes"]["train"] | {
+        "mixture": [{"kind": "random", "meaning": "natural", "share": 1.0}]
+    }
+    project.params({"episodes": SMALL["episodes"] | {"train": train}})
+    result = project.dvc("repro")
+    project.params({})
+    assert result.returncode != 0
+    assert "expect_burstiness_to_be_between" in result.stderr
+    assert "observed" in result.stderr
+    assert "Running stage 'train'" not in result.stdout
+    after = project.results()
+    trained = [name for name in before if not name.startswith(("data/episodes", "data/validate"))]
+    assert {name: after[name] for name in trained} == {name: before[name] for name in trained}
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [("clips", "num_frams"), ("episodes", "burstiness"), ("train", "lr")]
+)
+def test_an_unknown_key_is_named_and_results_stay(
+    project: Project, section: str, key: str
+) -> None:
+    before = project.results()
+    project.params({section: {key: 1}})
+    result = project.dvc("repro", section)
+    project.params({})
+    assert result.returncode != 0
+    assert f"params.yaml: {section}.{key}: Extra inputs are not permitted" in result.stderr
+    assert project.results() == before
+
+
+@pytest.mark.parametrize(
+    ("annotations", "message"),
+    [
+        ({"videos": []}, "fho_main.json: no narrated action is usable"),
+        ({"clips": []}, "fho_main.json: not in the schema"),
+        ("not JSON", "fho_main.json: not valid JSON"),
+    ],
+)
+def test_bad_annotations_are_named_and_results_stay(
+    project: Project, annotations: object, message: str
+) -> None:
+    path = project.folder / "bad" / "fho_main.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(annotations if isinstance(annotations, str) else json.dumps(annotations))
+    before = project.results()
+    project.params({"ingest": {"annotations": "bad/fho_main.json"}})
+    result = project.dvc("repro", "ingest")
+    project.params({})
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert project.results() == before

@@ -1,0 +1,66 @@
+import pandas as pd
+import pytest
+
+from eilev.report.charts import action_frequencies, burstiness_histogram, in_context_curves
+from eilev.report.page import curve_table, headline, training_charts
+
+
+def curve(*scores):
+    return {"shots": {str(k): {"action_accuracy": s} for k, s in zip((0, 8), scores, strict=True)}}
+
+
+METRICS = {
+    "novel": {"bursty": curve(0.125, 0.75), "shuffled": curve(0.125, 0.5)},
+    "test": {"bursty": curve(0.25, None)},
+}
+
+
+def test_headline_states_both_ends_of_the_novel_curve():
+    assert "from 0.125 with 0 clips in the context to 0.750 with 8." in headline(METRICS)
+
+
+def test_headline_falls_back_to_test_without_novel_actions():
+    metrics = {"test": {"bursty": curve(0.25, 0.5)}}
+    assert "test: unseen clips" in headline(metrics)
+
+
+def test_table_has_a_row_per_condition_and_a_dash_for_what_was_not_scored():
+    lines = curve_table(METRICS).splitlines()
+    assert lines[0].split() == ["novel", "0", "8"]
+    assert lines[2].split() == ["shuffled", "0.125", "0.500"]
+    assert lines[4].split() == ["bursty", "0.250", "-"]
+
+
+def test_charts_are_the_same_bytes_for_the_same_numbers():
+    assert in_context_curves(METRICS) == in_context_curves(METRICS)
+    assert "shuffled" in in_context_curves(METRICS)
+
+
+def test_data_charts_name_what_they_show():
+    assert "Zipf, s = 0.90" in action_frequencies([5, 3, 1], 0.9)
+    table = pd.DataFrame(
+        {"kind": ["bursty"] * 2, "share": [0.25, 0.75], "episodes": [1, 3]}
+    )
+    assert "Burstiness" in burstiness_histogram(table)
+
+
+def test_training_charts_read_dvclive_tables(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "loss.tsv").write_text("step\tloss\n0\t2.5\n10\t1.5\n")
+    (tmp_path / "val").mkdir()
+    (tmp_path / "val" / "exact.tsv").write_text("step\texact\n10\t0.5\n")
+    loss, score = training_charts(tmp_path)
+    assert "train/loss" in loss
+    assert "val/exact" in score
+
+
+def test_a_condition_without_scores_is_left_out_of_the_picture():
+    metrics = {"test": {"bursty": curve(0.1, 0.2), "no_video": curve(None, None)}}
+    assert "no_video" not in in_context_curves(metrics)
+
+
+@pytest.mark.parametrize("split", ["novel", "test"])
+def test_a_split_without_metrics_has_no_panel(split):
+    metrics = {split: {"bursty": curve(0.1, 0.2)}}
+    other = {"novel": "test: unseen", "test": "novel: actions"}[split]
+    assert other not in in_context_curves(metrics)
