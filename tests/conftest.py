@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+# First of all: Prefect configures logging when it is imported, which closes everybody's handlers;
+# absl's (a dependency of rouge_score) takes the stream with it that pytest captures.
+import prefect.main  # noqa: F401
 import pytest
 
 ROOT = Path(__file__).parent.parent

@@ -13,8 +13,8 @@ from eilev.config import (
     MixtureItem,
     TrainConfig,
 )
-from eilev.data.episodes import build_episodes
-from eilev.data.render import background, looks, motions, render_clip
+from eilev.data.episodes.build import build_episodes
+from eilev.data.synthetic.render import background, looks, motions, render_clip
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, PROMPT, tiny_config
 
 # Class: its words. "clean" is a homonym of two verb classes.

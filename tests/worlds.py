@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from eilev.data.lexicon import NOUNS, VERBS
-from eilev.data.templates import inflect
+from eilev.data.episodes.templates import inflect
+from eilev.data.synthetic.lexicon import NOUNS, VERBS
 from eilev.schema import OTHER_VERB
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from eilev.data.actions import MISSING, encode_classes
 from eilev.data.distributions import Bools, Ints
-from eilev.data.meaning import Rewriter, WordReader, make_rewriter
+from eilev.data.episodes.meaning import Rewriter, WordReader, make_rewriter
 
 Texts = NDArray[np.object_]
 

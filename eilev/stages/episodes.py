@@ -2,7 +2,7 @@
 
 from eilev import paths, schema
 from eilev.config import load_params
-from eilev.data.episodes import build_episodes
+from eilev.data.episodes.build import build_episodes
 from eilev.io import read_table, write_table
 from eilev.stages.runner import stage
 

@@ -2,7 +2,7 @@
 
 from eilev import paths
 from eilev.config import load_params
-from eilev.data.synthetic import synthesize
+from eilev.data.synthetic.kitchen import synthesize
 from eilev.stages.runner import stage
 
 

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 from eilev.data import measures
-from eilev.data.episodes import build_episodes
+from eilev.data.episodes.build import build_episodes
 from eilev.data.items import ClipFacts, Items, gather_facts, lay_out
-from tests.data.test_episodes import CONFIG
+from tests.data.episodes.test_build import CONFIG
 from tests.worlds import World, make_world
 
 

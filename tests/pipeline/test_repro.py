@@ -1,4 +1,4 @@
-"""The whole pipeline, stage by stage, as `dvc repro` runs it: a tiny kitchen, a copy of this tree."""
+"""The whole pipeline as `dvc repro` runs it: a tiny kitchen in a copy of this tree."""
 
 import json
 import os
@@ -173,9 +173,7 @@ def test_broken_burstiness_stops_before_training(project: Project) -> None:
 @pytest.mark.parametrize(
     ("section", "key"), [("clips", "num_frams"), ("episodes", "burstiness"), ("train", "lr")]
 )
-def test_an_unknown_key_is_named_and_results_stay(
-    project: Project, section: str, key: str
-) -> None:
+def test_an_unknown_key_is_named_and_results_stay(project: Project, section: str, key: str) -> None:
     before = project.results()
     project.params({section: {key: 1}})
     result = project.dvc("repro", section)

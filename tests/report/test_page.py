@@ -38,9 +38,7 @@ def test_charts_are_the_same_bytes_for_the_same_numbers():
 
 def test_data_charts_name_what_they_show():
     assert "Zipf, s = 0.90" in action_frequencies([5, 3, 1], 0.9)
-    table = pd.DataFrame(
-        {"kind": ["bursty"] * 2, "share": [0.25, 0.75], "episodes": [1, 3]}
-    )
+    table = pd.DataFrame({"kind": ["bursty"] * 2, "share": [0.25, 0.75], "episodes": [1, 3]})
     assert "Burstiness" in burstiness_histogram(table)
 
 

@@ -2,10 +2,10 @@ import pandas as pd
 import pytest
 
 from eilev.config import Bounds, ValidateConfig
-from eilev.data.episodes import build_episodes
+from eilev.data.episodes.build import build_episodes
 from eilev.data.items import ClipFacts, gather_facts
 from eilev.schema import Split
-from tests.data.test_episodes import CONFIG
+from tests.data.episodes.test_build import CONFIG
 from tests.worlds import World, make_world
 
 

@@ -4,7 +4,7 @@ Clips are sorted by (verb, noun) and by (noun, verb). Every bucket of the refere
 then one range of an array, and "shares the verb but not the action" is that range without a part
 of it: a draw is arithmetic on ranks, whatever the size of the table. Everything is exact, nothing
 is rejected, so an episode takes a fixed number of random numbers and depends on its own row only
-(`eilev.data.draws.row_uniforms`), not on how rows are divided among chunks or processes.
+(`eilev.data.episodes.draws.row_uniforms`), not on how rows are divided among chunks or processes.
 
 Class codes are integers; a negative code has no bucket (Ego4D's `[other]`, a missing noun).
 """
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eilev.data.distributions import Floats, Ints, pair_keys
-from eilev.data.draws import draw_distinct, shuffle
+from eilev.data.episodes.draws import draw_distinct, shuffle
 
 # Groups of slots of a context, in this order.
 _VERB, _NOUN, _REST = range(3)

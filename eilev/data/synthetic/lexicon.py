@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Head of the class: its other words. The order is that of `eilev.data.render.motions`.
+# Head of the class: its other words. The order is that of `eilev.data.synthetic.render.motions`.
 VERBS: dict[str, tuple[str, ...]] = {
     "pull": ("drag", "draw"),
     "push": ("shove", "press"),

@@ -2,7 +2,7 @@ import doctest
 
 import numpy as np
 
-from eilev.data import draws
+from eilev.data.episodes import draws
 
 
 def test_worked_examples() -> None:

@@ -3,9 +3,9 @@ import doctest
 import numpy as np
 import pytest
 
-from eilev.data import sampler
 from eilev.data.distributions import shares_class
-from eilev.data.draws import row_uniforms
+from eilev.data.episodes import sampler
+from eilev.data.episodes.draws import row_uniforms
 
 
 def _corpus(num_clips: int, num_verbs: int, num_nouns: int) -> sampler.ContextIndex:

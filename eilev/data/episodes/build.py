@@ -15,12 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from eilev.config import EpisodesConfig, EvaluationEpisodes, Kind
-from eilev.data import contrastive, sampler
 from eilev.data.actions import encode_classes
 from eilev.data.distributions import Bools, Floats, Ints
-from eilev.data.draws import row_uniforms
-from eilev.data.meaning import Rewriter, make_rewriter, write_canonical, write_permuted
-from eilev.data.recipes import Recipe, mixture_recipes, round_shares
+from eilev.data.episodes import contrastive, sampler
+from eilev.data.episodes.draws import row_uniforms
+from eilev.data.episodes.meaning import Rewriter, make_rewriter, write_canonical, write_permuted
+from eilev.data.episodes.recipes import Recipe, mixture_recipes, round_shares
 from eilev.schema import EPISODES, SPLITS, Split
 
 _LOG = logging.getLogger(__name__)

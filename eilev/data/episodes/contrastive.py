@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from eilev.data.distributions import Bools, Floats, Ints, pair_keys
-from eilev.data.draws import draw_distinct, shuffle
-from eilev.data.sampler import ContextIndex, Queries
+from eilev.data.episodes.draws import draw_distinct, shuffle
+from eilev.data.episodes.sampler import ContextIndex, Queries
 
 # Random actions tried per wanted one before a query is given up.
 _TRIES = 16
@@ -49,7 +49,7 @@ def draw_contrastive(
         Two ways, four shots, query cut onion (row 0): both other clips of cut onion, and two of
         wash plate. Cut plate shares a class with the query and peel bread has one clip only.
 
-        >>> from eilev.data.sampler import index_clips
+        >>> from eilev.data.episodes.sampler import index_clips
         >>> cut, wash, peel, onion, plate, bread = 0, 1, 2, 0, 1, 2
         >>> index = index_clips(
         ...     np.array([cut, cut, cut, cut, cut, wash, wash, peel]),

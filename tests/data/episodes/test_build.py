@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from eilev.config import EpisodeMixture, EpisodesConfig, EvaluationEpisodes, MixtureItem
-from eilev.data import episodes, recipes
-from eilev.data.episodes import build_episodes
+from eilev.data.episodes import build, recipes
+from eilev.data.episodes.build import build_episodes
 from eilev.io import read_table, write_table
 from eilev.schema import EPISODES, OTHER_VERB, SPLITS
 from tests.worlds import World, make_world
@@ -76,7 +76,7 @@ def test_same_seed_same_bytes(
 def test_chunks_do_not_change_the_episodes(
     world: World, tables: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(episodes, "_CHUNK", 7)
+    monkeypatch.setattr(build, "_CHUNK", 7)
     for split, table in _build(world).items():
         pd.testing.assert_frame_equal(table, tables[split])
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from eilev.config import EpisodeMixture, Kind, Meaning
-from eilev.data import contrastive
 from eilev.data.distributions import Ints
+from eilev.data.episodes import contrastive
 
 
 @dataclass(frozen=True)

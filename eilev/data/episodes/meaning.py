@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from eilev.data.actions import MISSING, encode_classes
 from eilev.data.distributions import Bools, Floats, Ints
-from eilev.data.draws import draw_distinct, shuffle
-from eilev.data.templates import Slot, Template, inflect, make_template
+from eilev.data.episodes.draws import draw_distinct, shuffle
+from eilev.data.episodes.templates import Slot, Template, inflect, make_template
 from eilev.data.words import Lexicon
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eilev.data import actions, meaning, templates
-from eilev.data.draws import row_uniforms
+from eilev.data import actions
+from eilev.data.episodes import meaning, templates
+from eilev.data.episodes.draws import row_uniforms
 from tests.worlds import make_world
 
 NARRATIONS = pd.DataFrame(

@@ -18,9 +18,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from eilev.config import SynthesizeConfig
-from eilev.data.fho import SpokenAction, annotate_action, annotate_video
-from eilev.data.lexicon import NOUNS, VERBS, WordClass, narrator_words, word_classes
-from eilev.data.render import Look, Motion, background, encode_mp4, looks, motions, render_clip
+from eilev.data.synthetic.fho import SpokenAction, annotate_action, annotate_video
+from eilev.data.synthetic.lexicon import NOUNS, VERBS, WordClass, narrator_words, word_classes
+from eilev.data.synthetic.render import (
+    Look,
+    Motion,
+    background,
+    encode_mp4,
+    looks,
+    motions,
+    render_clip,
+)
 from eilev.io import atomic_dir
 
 VIDEOS = "videos"

@@ -11,8 +11,8 @@ from lemminflect import getInflection
 from numpy.typing import NDArray
 
 from eilev.config import SynthesizeConfig
-from eilev.data.lexicon import WordClass
-from eilev.data.render import Clip
+from eilev.data.synthetic.lexicon import WordClass
+from eilev.data.synthetic.render import Clip
 from eilev.schema import OTHER_VERB
 
 # The frames of an action that have boxes, as shares of its length (pnr: the point of no return).

@@ -3,9 +3,9 @@ import doctest
 import numpy as np
 import pytest
 
-from eilev.data import contrastive
-from eilev.data.draws import row_uniforms
-from eilev.data.sampler import ContextIndex, Queries, index_clips
+from eilev.data.episodes import contrastive
+from eilev.data.episodes.draws import row_uniforms
+from eilev.data.episodes.sampler import ContextIndex, Queries, index_clips
 
 
 def _draw(

@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 
 from eilev.config import SynthesizeConfig
-from eilev.data.fho import third_person
-from eilev.data.lexicon import NOUNS, VERBS, narrator_words, word_classes
-from eilev.data.render import background, looks, motions, render_clip
-from eilev.data.synthetic import (
+from eilev.data.synthetic.fho import third_person
+from eilev.data.synthetic.kitchen import (
     VERBS_PER_ROUND,
     build_world,
     plan_videos,
@@ -22,6 +20,8 @@ from eilev.data.synthetic import (
     synthesize,
     zipf,
 )
+from eilev.data.synthetic.lexicon import NOUNS, VERBS, narrator_words, word_classes
+from eilev.data.synthetic.render import background, looks, motions, render_clip
 
 CONFIG = SynthesizeConfig(
     seed=3,
