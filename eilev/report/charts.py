@@ -17,6 +17,9 @@ COLOURS = {
     "shuffled": "#E69F00",
     "no_video": "#CC79A7",
 }
+# Curves that lie on each other stay visible: what is drawn over bursty is dashed.
+LINE_STYLES = {"shuffled": (0, (4, 3)), "no_video": (0, (1, 2))}
+NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 SPLIT_TITLES = {
     "novel": "novel: actions never trained on",
     "test": "test: unseen clips of trained actions",
@@ -33,7 +36,7 @@ def in_context_curves(metrics: Mapping[str, Any], score: str = "action_accuracy"
         score: which of its scores to draw, in [0, 1].
     """
     splits = [split for split in SPLIT_TITLES if metrics.get(split)]
-    figure = Figure(figsize=(4.6 * len(splits), 3.4), layout="constrained")
+    figure = Figure(figsize=(4.6 * len(splits), 3.7), layout="constrained")
     panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
     for axes, split in zip(panels, splits, strict=True):
         for condition, entry in metrics[split].items():
@@ -41,8 +44,16 @@ def in_context_curves(metrics: Mapping[str, Any], score: str = "action_accuracy"
         _label(axes, SPLIT_TITLES[split], "shots (clips in the context)", "")
         axes.set_ylim(0, 1)
     panels[0].set_ylabel(score.replace("_", " "))
-    panels[-1].legend(frameon=False, fontsize=8)
+    _legend_below(figure, panels)
     return _svg(figure)
+
+
+def _legend_below(figure: Figure, panels: Sequence[Axes]) -> None:
+    """One legend for all panels, each condition once."""
+    lines = {line.get_label(): line for axes in panels for line in axes.get_lines()}
+    names = [name for name in COLOURS if name in lines]
+    handles = [lines[name] for name in names]
+    figure.legend(handles, names, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
 
 
 def _draw_curve(axes: Axes, condition: str, curve: Curve, score: str) -> None:
@@ -50,7 +61,13 @@ def _draw_curve(axes: Axes, condition: str, curve: Curve, score: str) -> None:
     if points:
         shots, values = zip(*sorted(points), strict=True)
         axes.plot(
-            shots, values, marker="o", markersize=4, color=COLOURS.get(condition), label=condition
+            shots,
+            values,
+            marker="o",
+            markersize=4,
+            color=COLOURS[condition],
+            linestyle=LINE_STYLES.get(condition, "-"),
+            label=condition,
         )
         axes.set_xticks(shots)
 
@@ -113,8 +130,8 @@ def _label(axes: Axes, title: str, x: str, y: str) -> None:
 
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
-    # A fixed salt and no date: the same numbers give the same bytes.
+    # A fixed salt and no metadata: the same numbers give the same bytes.
     with mpl.rc_context({"svg.hashsalt": "eilev", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata=NO_METADATA)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
