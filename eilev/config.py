@@ -269,6 +269,9 @@ class TrainConfig(Section):
     # Weight in the loss of the tokens that tell narrations apart (verbs, nouns): those that fewer
     # than half of the narrations contain. 1 is the plain mean (the reference).
     content_weight: Annotated[float, Field(gt=0.0)]
+    # Weight of the loss on attention that teaches binding (eilev/training/guidance.py), for
+    # decoder-only models; needs content_weight > 1, which marks the words. 0 is the reference.
+    guidance: Annotated[float, Field(ge=0.0)]
     # Episodes per optimiser step and process.
     batch_size: Positive
     learning_rate: Annotated[float, Field(gt=0.0)]
@@ -284,6 +287,12 @@ class TrainConfig(Section):
     # What keeps a model: "icl" = exact narrations on the val episodes, "loss" = the reference's.
     select_by: Literal["icl", "loss"]
     num_workers: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _guidance_knows_the_words(self) -> Self:
+        if self.guidance and self.content_weight <= 1:
+            raise ValueError("'guidance' needs a 'content_weight' above 1, which marks the words")
+        return self
 
 
 class EvaluateConfig(Section):

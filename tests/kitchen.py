@@ -121,6 +121,7 @@ def tiny_train_config(**changes) -> TrainConfig:
             "prompts": (PROMPT,),
             "loss_on": "all",
             "content_weight": 2.0,
+            "guidance": 0.0,
             "batch_size": 8,
             "learning_rate": 3e-3,
             "betas": (0.9, 0.98),

@@ -19,10 +19,15 @@ from eilev.schema import IGNORE_INDEX
 
 @dataclass
 class VideoBlipOutput(ModelOutput):
-    """`loss` (scalar, float32; None without labels) and `logits` (batch, length, vocabulary)."""
+    """`loss` (scalar, float32; None without labels) and `logits` (batch, length, vocabulary).
+
+    `attentions`: of each layer of a decoder-only language model (batch, heads, length, length),
+    where asked for.
+    """
 
     loss: Tensor | None = None
     logits: Tensor | None = None
+    attentions: tuple[Tensor, ...] | None = None
 
 
 class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
@@ -127,6 +132,7 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
         pixel_values: Tensor | None = None,
         video_features: Tensor | None = None,
         labels: Tensor | None = None,
+        output_attentions: bool = False,
     ) -> VideoBlipOutput:
         """Logits and, where labels are given, their mean cross-entropy.
 
@@ -137,6 +143,7 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
             pixel_values: (num_videos, 3, time, height, width); see `splice`.
             video_features: (num_videos, num_query_tokens, width); see `splice`.
             labels: decoder-only (batch, length), encoder-decoder (batch, target length).
+            output_attentions: decoder-only; needs the "eager" attention implementation.
 
         Returns:
             Decoder-only: logits at every position of `input_ids`. Encoder-decoder: at every
@@ -147,9 +154,13 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
         """
         embeds = self.splice(input_ids, video_input_mask, pixel_values, video_features)
         if self.config.use_decoder_only_language_model:
-            logits = self.language_model(
-                inputs_embeds=embeds, attention_mask=attention_mask, use_cache=False
-            ).logits
+            output = self.language_model(
+                inputs_embeds=embeds,
+                attention_mask=attention_mask,
+                use_cache=False,
+                output_attentions=output_attentions,
+            )
+            logits, attentions = output.logits, output.attentions
             loss = None if labels is None else _cross_entropy(logits[:, :-1], labels[:, 1:])
         else:
             logits = self.language_model(
@@ -158,8 +169,9 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
                 decoder_input_ids=self._decoder_input_ids(input_ids, labels),
                 use_cache=False,
             ).logits
+            attentions = None
             loss = None if labels is None else _cross_entropy(logits, labels)
-        return VideoBlipOutput(loss=loss, logits=logits)
+        return VideoBlipOutput(loss=loss, logits=logits, attentions=attentions)
 
     @torch.no_grad()
     def generate(  # type: ignore[override]

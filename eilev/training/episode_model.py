@@ -7,8 +7,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from eilev.data.tokenizer import TextCodec
-from eilev.model.video_blip import VideoBlip
+from eilev.model.video_blip import VideoBlip, VideoBlipOutput
 from eilev.schema import IGNORE_INDEX
+from eilev.training.guidance import guidance_loss
 
 
 class EpisodeModel(nn.Module):
@@ -17,13 +18,16 @@ class EpisodeModel(nn.Module):
     Args:
         model: What is trained.
         token_weights: (vocabulary,) weight of each target token in the loss; see `content_weights`.
+        guidance: weight of the loss on attention (`eilev.training.guidance`), for decoder-only
+            models whose attention implementation is "eager"; 0 leaves it out.
     """
 
     token_weights: Tensor
 
-    def __init__(self, model: VideoBlip, token_weights: Tensor):
+    def __init__(self, model: VideoBlip, token_weights: Tensor, guidance: float = 0.0):
         super().__init__()
         self.model = model
+        self.guidance = guidance
         self.encoder_decoder = not model.config.use_decoder_only_language_model
         self.register_buffer("token_weights", token_weights, persistent=False)
 
@@ -49,16 +53,25 @@ class EpisodeModel(nn.Module):
         num_clips = tokens["video_input_mask"].sum(1) // features.shape[1]
         first = num_clips.cumsum(0) - num_clips
         rows = features.new_empty((len(num_clips), 3), dtype=torch.float32)
-        losses, weights = [], []
+        losses, weights, missing = [], [], []
         for count in torch.unique(num_clips).tolist():
             members = (num_clips == count).nonzero()[:, 0]
             shown = first[members, None] + torch.arange(count, device=members.device)
             group = self._trimmed({name: value[members] for name, value in tokens.items()})
-            logits = self._logits(group, features[shown.flatten()])
-            loss, weight, rows[members] = self._score(logits, group["labels"])
+            output = self._run(group, features[shown.flatten()])
+            loss, weight, rows[members] = self._score(output["logits"], group["labels"])
             losses.append(loss)
             weights.append(weight)
-        return {"loss": torch.stack(losses).sum() / torch.stack(weights).sum(), "rows": rows}
+            missing.append(self._guidance(group, output) * len(members) / len(num_clips))
+        loss = torch.stack(losses).sum() / torch.stack(weights).sum()
+        return {"loss": loss + self.guidance * sum(missing), "rows": rows}
+
+    def _guidance(self, group: Mapping[str, Tensor], output: VideoBlipOutput) -> Tensor:
+        if output.attentions is None:
+            return group["labels"].new_zeros(())
+        names = ("input_ids", "attention_mask", "video_input_mask")
+        inputs = {name: group[name] for name in names}
+        return guidance_loss(output.attentions, **inputs, telling=self.token_weights > 1)
 
     def _trimmed(self, group: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Cut off what is padding in every row of a group."""
@@ -69,12 +82,15 @@ class EpisodeModel(nn.Module):
             for name, value in group.items()
         }
 
-    def _logits(self, group: Mapping[str, Tensor], features: Tensor) -> Tensor:
+    def _run(self, group: Mapping[str, Tensor], features: Tensor) -> VideoBlipOutput:
         inputs = {name: value for name, value in group.items() if name != "labels"}
         # Only an encoder-decoder needs to see its target.
         labels = group["labels"] if self.encoder_decoder else None
-        logits: Tensor = self.model(**inputs, video_features=features, labels=labels).logits
-        return logits
+        attend = self.guidance > 0 and self.training
+        output: VideoBlipOutput = self.model(
+            **inputs, video_features=features, labels=labels, output_attentions=attend
+        )
+        return output
 
     def _score(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weighted loss, sum of the weights, and the sums of each row."""

@@ -116,7 +116,10 @@ def start_run(
     checkpoint = load_checkpoint(resumption.folder, resumption.fingerprint)
     if checkpoint:
         restore_parameters(model, checkpoint.weights)
-    prepared, optimizer = accelerator.prepare(EpisodeModel(model, data.token_weights), optimizer)
+    if config.guidance:
+        model.language_model.set_attn_implementation("eager")  # the one that tells its attention
+    module = EpisodeModel(model, data.token_weights, config.guidance)
+    prepared, optimizer = accelerator.prepare(module, optimizer)
     if checkpoint:
         restore_optimizer(optimizer, checkpoint.optimizer)
         if checkpoint.scaler:

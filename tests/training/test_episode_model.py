@@ -9,6 +9,7 @@ from eilev.data.preprocess import preprocess
 from eilev.model.checkpoint import load_weights
 from eilev.schema import IGNORE_INDEX
 from eilev.training.episode_model import EpisodeModel, content_weights, label_scores
+from eilev.training.guidance import guidance_loss
 from tests.tiny import NARRATIONS, PROMPT, tiny_clips, tiny_model
 
 NUM_QUERY_TOKENS = 3
@@ -120,3 +121,21 @@ def test_telling_tokens_are_those_of_few_narrations(loaded):
     telling = {codec.tokenizer.id_to_token(i) for i in (weights == 3.0).nonzero()[:, 0].tolist()}
     assert telling == {"cuts", "opens", "washes", "onion", "drawer", "cup"}
     assert set(weights.tolist()) == {1.0, 3.0}
+
+
+def test_guidance_adds_the_loss_on_attention_while_training(pixels):
+    loaded = tiny_model()
+    loaded.model.language_model.set_attn_implementation("eager")
+    weights = content_weights(NARRATIONS, loaded.codec, 3.0)
+    tokens, index = tokens_of(loaded, [2, 2]), torch.tensor([0, 1, 0, 1, 2, 1])
+    module = EpisodeModel(loaded.model, weights, guidance=0.5)
+    guided = module.train()(pixels, index, **tokens)["loss"]
+    plain_loss = EpisodeModel(loaded.model, weights).train()(pixels, index, **tokens)["loss"]
+    inputs = {name: value for name, value in tokens.items() if name != "labels"}
+    attentions = loaded.model(
+        **inputs, pixel_values=pixels[index], output_attentions=True
+    ).attentions
+    missing = guidance_loss(attentions, **inputs, telling=weights > 1)
+    assert missing > 0
+    torch.testing.assert_close(guided, plain_loss + 0.5 * missing)
+    torch.testing.assert_close(module.eval()(pixels, index, **tokens)["loss"], plain_loss)
