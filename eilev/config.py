@@ -15,6 +15,7 @@ Positive = Annotated[int, Field(ge=1)]
 Even = Annotated[int, Field(ge=2, multiple_of=2)]
 Seed = Annotated[int, Field(ge=0)]
 
+Source = Literal["ego4d", "epic_kitchens"]
 Kind = Literal["bursty", "random", "contrastive"]
 Meaning = Literal["natural", "canonical", "permuted"]
 Condition = Literal["bursty", "random", "contrastive", "shuffled", "no_video"]
@@ -63,7 +64,7 @@ class SynthesizeConfig(Section):
 class IngestConfig(Section):
     """Where the annotations and the videos lie, and which adapter reads them."""
 
-    source: Literal["ego4d"]
+    source: Source
     annotations: str
     videos: str
 

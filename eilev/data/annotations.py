@@ -1,7 +1,8 @@
 """Narrated actions of a source as one narration table, with every left-out action and its reason.
 
 One adapter per source. `ego4d` reads the schema of Ego4D's `fho_main.json` (published on
-ego4d-data.org, annotation schemas), which the synthetic source writes too.
+ego4d-data.org, annotation schemas), which the synthetic source writes too; `epic_kitchens` is
+eilev/data/epic_kitchens.py.
 """
 
 import math
@@ -14,7 +15,9 @@ from typing import Any
 import pandas as pd
 
 from eilev import schema
-from eilev.config import IngestConfig
+from eilev.config import IngestConfig, Source
+from eilev.data.epic_kitchens import read_epic_kitchens
+from eilev.data.source import Annotations
 from eilev.data.words import class_words, clean_narration, find_words, first_verb, says_something
 from eilev.io import DataError, read_json
 
@@ -22,48 +25,28 @@ _BY_CAMERA_WEARER = re.compile(r"#c\s+c", re.IGNORECASE)
 _NULL = type(None)
 
 
-@dataclass(frozen=True)
-class Annotations:
-    """What a source offers: rows of schema.NARRATIONS, and of schema.REJECTS."""
-
-    narrations: pd.DataFrame
-    rejects: pd.DataFrame
-
-    def reject_counts(self) -> dict[str, int]:
-        """Reason to the number of actions left out for it, most frequent first."""
-        counts = self.rejects["reason"].value_counts()
-        pairs = ((str(reason), int(count)) for reason, count in counts.items())
-        return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
-
-    def summary(self) -> dict[str, Any]:
-        """Counts for people and for the metrics."""
-        table = self.narrations
-        return {
-            "narrations": len(table),
-            "rejects": self.reject_counts(),
-            "videos": int(table["video_id"].nunique()),
-            "verb_classes": int(table["verb_class"].nunique()),
-            "noun_classes": int(table["noun_class"].nunique()),
-            "actions": len(table[["verb_class", "noun_class"]].dropna().drop_duplicates()),
-            "missing_noun_class": int(table["noun_class"].isna().sum()),
-            "missing_verb_word": int(table["verb_word"].isna().sum()),
-            "missing_noun_word": int(table["noun_word"].isna().sum()),
-        }
-
-
 def read_annotations(config: IngestConfig) -> Annotations:
-    """Read the annotations of a source.
+    """Read the annotations of a source, leaving out narrations whose video is not on disk.
+
+    Raises:
+        DataError: as `read_source`, or the folder of videos is missing.
+    """
+    videos = Path(config.videos)
+    if not videos.is_dir():
+        raise DataError(f"{videos}: no such folder; set ingest.videos in params.yaml")
+    return read_source(config.source, Path(config.annotations), videos)
+
+
+def read_source(source: Source, annotations: Path, videos: Path | None) -> Annotations:
+    """Read the annotations of a source; without `videos` none is looked for on disk.
 
     Raises:
         DataError: a path is missing, the file breaks its schema (the message has the key path), or
             no narration is left (the message has the reasons).
     """
-    annotations, videos = Path(config.annotations), Path(config.videos)
-    if not annotations.is_file():
+    if not (annotations.is_file() or (source == "epic_kitchens" and annotations.is_dir())):
         raise DataError(f"{annotations}: no such file; set ingest.annotations in params.yaml")
-    if not videos.is_dir():
-        raise DataError(f"{videos}: no such folder; set ingest.videos in params.yaml")
-    result = _ADAPTERS[config.source](annotations, videos)
+    result = _ADAPTERS[source](annotations, videos)
     if result.narrations.empty:
         counts = ", ".join(f"{count} {reason}" for reason, count in result.reject_counts().items())
         reasons = f"all {len(result.rejects)} were left out: {counts}" if counts else "it has none"
@@ -81,7 +64,7 @@ class _Action:
     narration_id: str
 
 
-def _read_ego4d(path: Path, videos: Path) -> Annotations:
+def _read_ego4d(path: Path, videos: Path | None) -> Annotations:
     """Ego4D's forecasting-hands-objects annotations, filtered as the reference does.
 
     Kept are actions that are not rejected, are valid, and that the camera wearer does ("#C C").
@@ -91,13 +74,13 @@ def _read_ego4d(path: Path, videos: Path) -> Annotations:
     kept: list[tuple[Any, ...]] = []
     rejected: list[tuple[Any, ...]] = []
     seen: set[str] = set()
-    on_disk = {file.stem for file in videos.glob("*.mp4")}
+    on_disk = None if videos is None else {file.stem for file in videos.glob("*.mp4")}
     try:
         for action in _ego4d_actions(read_json(path)):
             reason = _ego4d_reject_reason(action, on_disk, seen)
             if reason is None:
                 seen.add(action.narration_id)
-                kept.append(_ego4d_row(action, videos))
+                kept.append(_ego4d_row(action, videos or Path()))
             else:
                 text = action.record["narration_text"]
                 rejected.append((action.narration_id, action.video_id, text, reason))
@@ -123,7 +106,7 @@ def _ego4d_actions(root: Any) -> Iterator[_Action]:
                 number += 1
 
 
-def _ego4d_reject_reason(action: _Action, on_disk: set[str], seen: set[str]) -> str | None:
+def _ego4d_reject_reason(action: _Action, on_disk: set[str] | None, seen: set[str]) -> str | None:
     """Why an action is left out; the first of several reasons, None where there is none."""
     record, where = action.record, action.where
     text = _field(record, "narration_text", (str, _NULL), where)
@@ -138,7 +121,7 @@ def _ego4d_reject_reason(action: _Action, on_disk: set[str], seen: set[str]) -> 
         return "not the camera wearer"
     if timestamp is None or not math.isfinite(timestamp):
         return "missing timestamp"
-    if action.video_id not in on_disk:
+    if on_disk is not None and action.video_id not in on_disk:
         return "video not found"
     return "duplicate narration id" if action.narration_id in seen else None
 
@@ -212,4 +195,7 @@ def _field(record: Any, key: str, kinds: tuple[type, ...], where: str) -> Any:
     return value
 
 
-_ADAPTERS: dict[str, Callable[[Path, Path], Annotations]] = {"ego4d": _read_ego4d}
+_ADAPTERS: dict[Source, Callable[[Path, Path | None], Annotations]] = {
+    "ego4d": _read_ego4d,
+    "epic_kitchens": read_epic_kitchens,
+}

@@ -1,0 +1,54 @@
+import json
+
+import numpy as np
+import pytest
+
+from eilev.cli import main
+from eilev.commands.describe import describe_corpus
+from eilev.data.items import gather_facts
+from eilev.data.measures import corpus_properties
+from tests.data.test_epic_kitchens import write
+from tests.worlds import make_world
+
+
+def test_figures_are_those_of_validate():
+    narrations = make_world(400).narrations
+    split = narrations[["narration_id"]].assign(split="train")
+    expected = corpus_properties(gather_facts(narrations, split, set(narrations["narration_id"])))
+    figures, intervals, counts = describe_corpus(narrations, 20, np.random.default_rng(0))
+    assert figures == expected
+    assert counts.size == figures["num_actions"]
+    low, high = intervals["zipf_exponent"]
+    assert low < figures["zipf_exponent"] < high
+
+
+def test_the_command_prints_and_writes(tmp_path, capsys):
+    rows = [
+        {"narration_id": str(i), "video_id": f"P0{i % 3}", "verb_class": str(i % 2)}
+        for i in range(12)
+    ]
+    annotations = str(write(tmp_path, *rows))
+    out = tmp_path / "out"
+    main(
+        [
+            "describe",
+            "--source",
+            "epic_kitchens",
+            "--annotations",
+            annotations,
+            "--resamples",
+            "10",
+            "--out",
+            str(out),
+        ]
+    )
+    assert "verb_homonymy" in capsys.readouterr().out
+    written = json.loads((out / "properties.json").read_text())
+    assert written["num_clips"] == {"value": 12, "interval": None}
+    assert written["verb_homonymy"]["value"] == 1.0
+    assert (out / "action_frequencies.svg").read_text().startswith("<svg")
+
+
+def test_nothing_to_describe_is_an_error():
+    with pytest.raises(SystemExit, match="exactly one of --source"):
+        main(["describe"])
