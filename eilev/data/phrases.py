@@ -11,18 +11,18 @@ _WORD = re.compile(r"[\w:'\u2019-]+|,")
 _JOINTS = frozenset({"and", "then", "&", ",", "while"})
 _ADVERBS = frozenset({"still", "just", "now", "again", "also", "then"})
 _PREPOSITIONS = frozenset(
-    (
+    (  # noqa: SIM905  (as a literal: a line per word)
         "in into inside on onto off of from to with at by for over under underneath up down out "
         "away around about between behind through across against along back together near next "
         "aside above below without using after before beside towards upside until as like"
-    ).split()  # noqa: SIM905  (as a literal: a line per word)
+    ).split()
 )
 # Words that need no article before them.
 _BARE = frozenset(
-    (
+    (  # noqa: SIM905  (as a literal: a line per word)
         "the a an some more another other all both it them this that these those his her their my "
         "one two three four five six something everything nothing each every any half"
-    ).split()  # noqa: SIM905  (as a literal: a line per word)
+    ).split()
 )
 
 
