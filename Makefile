@@ -15,11 +15,15 @@ export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export GX_ANALYTICS_ENABLED := false
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: repro test lint format serve flow clean
+.PHONY: repro ablations test lint format serve flow clean
 
 repro: .venv/pipeline ## run the whole pipeline; finished stages are not run again
 	dvc repro
 	@echo "The report: data/report/index.html"
+
+ablations: .venv/pipeline ## what each property of the episodes is worth, over three seeds
+	dvc repro ablations/dvc.yaml
+	@echo "The results: data/ablations/index.html"
 
 test: lint ## everything CI checks
 	pytest

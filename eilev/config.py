@@ -122,6 +122,14 @@ class MixtureItem(Section):
         return self
 
 
+class Marginal(Section):
+    """How often each action is asked about: a Zipf law over the most frequent actions."""
+
+    top_actions: Positive
+    # 0 asks about all of them equally often.
+    zipf_exponent: Annotated[float, Field(ge=0.0)]
+
+
 class EpisodeMixture(Section):
     """Episodes of one split: `shots` context clips each, kinds and meanings in given shares."""
 
@@ -129,6 +137,8 @@ class EpisodeMixture(Section):
     mixture: tuple[MixtureItem, ...]
     # At most this many queries, drawn at random; null takes every clip of the split.
     max_queries: Positive | None
+    # Reshapes the queries' actions, repeating clips of rare ones; null keeps the split's own.
+    marginal: Marginal | None
 
     @model_validator(mode="after")
     def _shares_sum_to_one(self) -> Self:
@@ -198,6 +208,9 @@ class ValidateConfig(Section):
     burstiness_above_random: Bounds
     # Maximum-likelihood Zipf exponent of the training action frequencies.
     zipf_exponent: Bounds
+    # Whether no training query may be asked twice in an epoch under the same kind and shots; a
+    # reshaped marginal repeats the clips of rare actions.
+    unique_queries: bool
     # Bits: H(word | class) and H(class | word) over the narrations of the training episodes.
     verb_synonymy: Bounds
     noun_synonymy: Bounds
@@ -256,6 +269,9 @@ class AugmentConfig(Section):
     contrast: Annotated[float, Field(ge=0.0)]
     # Standard deviation of pixel noise, in units of the full range.
     noise: Annotated[float, Field(ge=0.0)]
+    # In permuted episodes: turn or mirror all clips of an episode alike, and exchange their colour
+    # channels. Only the context says there what a look is called, so no label suffers.
+    symmetries: bool
 
 
 class TrainConfig(Section):

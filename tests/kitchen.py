@@ -100,8 +100,8 @@ def _episodes_config(epochs, shots):
         seed=0,
         epochs=epochs,
         verb_noun_ratio=0.5,
-        train=EpisodeMixture(shots=(shots,), mixture=mixture, max_queries=None),
-        val=EpisodeMixture(shots=(shots,), mixture=mixture, max_queries=None),
+        train=EpisodeMixture(shots=(shots,), mixture=mixture, max_queries=None, marginal=None),
+        val=EpisodeMixture(shots=(shots,), mixture=mixture, max_queries=None, marginal=None),
         evaluation=EvaluationEpisodes(
             shots=(0, 1, 2),
             kinds=("bursty", "random", "contrastive"),
@@ -135,6 +135,7 @@ def tiny_train_config(**changes) -> TrainConfig:
                 brightness=0.2,
                 contrast=0.2,
                 noise=0.02,
+                symmetries=False,
             ),
             "validate_every": 5,
             "checkpoint_every": 4,

@@ -12,7 +12,7 @@ from eilev import paths, schema
 from eilev.config import Source
 from eilev.data import measures
 from eilev.data.annotations import read_source
-from eilev.data.distributions import Ints, zipf_exponent
+from eilev.data.distributions import Ints, action_numbers, zipf_exponent
 from eilev.data.intervals import Figures, Interval, bootstrap_intervals
 from eilev.data.items import gather_facts, lay_out
 from eilev.io import atomic_file, read_table, write_json
@@ -87,7 +87,7 @@ def describe_corpus(
 
     figures = measure(np.arange(len(narrations)))
     intervals = bootstrap_intervals(narrations["video_id"], measure, resamples, rng)
-    counts = measures.action_counts(measures.action_numbers(facts.verbs, facts.nouns))
+    counts = measures.action_counts(action_numbers(facts.verbs, facts.nouns))
     return figures, _without_counts(intervals), counts
 
 

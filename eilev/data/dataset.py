@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from eilev.data.interleave import Layout, Turn, interleave
+from eilev.data.symmetry import SYMMETRIES
 from eilev.data.tokenizer import TextCodec
 
 # Clips are decoded once and kept in memory while they take no more than this (the synthetic
@@ -26,6 +27,8 @@ class EpisodeItem:
 
     layout: Layout
     clip_ids: tuple[str, ...]
+    # Which of symmetry.SYMMETRIES its clips undergo; 0 leaves them as they are.
+    symmetry: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class EpisodeFormat:
     loss_on: Literal["all", "query"]
     # Leaves the query's narration out, for the model to write.
     generating: bool = False
+    # Permuted episodes undergo a symmetry (AugmentConfig.symmetries).
+    symmetries: bool = False
 
 
 class EpisodeDataset(Dataset[EpisodeItem]):
@@ -49,7 +54,8 @@ class EpisodeDataset(Dataset[EpisodeItem]):
         episodes: Rows of one split, the epochs in order.
         narrations: Narration of each narration id, used where a row brings none of its own.
         episode_format: How a row becomes tokens.
-        seed: Prompts are drawn by (seed, epoch, row): the same in every run and process.
+        seed: Prompts and symmetries are drawn by (seed, epoch, row): the same in every run and
+            process.
     """
 
     def __init__(
@@ -72,7 +78,9 @@ class EpisodeDataset(Dataset[EpisodeItem]):
         clip_ids = (*row["context"], row["query"])
         texts = episode_texts(row["narrations"], clip_ids, self.narrations)
         rng = np.random.default_rng([self.seed, int(row["epoch"]), index])
-        return EpisodeItem(make_layout(texts, self.format, rng), clip_ids)
+        layout = make_layout(texts, self.format, rng)
+        free = self.format.symmetries and row["meaning"] == "permuted"
+        return EpisodeItem(layout, clip_ids, int(rng.integers(len(SYMMETRIES))) if free else 0)
 
 
 def episode_texts(

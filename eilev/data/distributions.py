@@ -36,6 +36,11 @@ def pair_keys(first: Ints, second: Ints) -> Ints:
     return first * 2**32 + second
 
 
+def action_numbers(verbs: Ints, nouns: Ints) -> Ints:
+    """A number per action, -1 where the verb or the noun class is missing."""
+    return np.where((verbs >= 0) & (nouns >= 0), pair_keys(verbs, nouns), -1)
+
+
 def burstiness(
     query_verbs: Ints, query_nouns: Ints, context_verbs: Ints, context_nouns: Ints
 ) -> Burstiness:

@@ -11,6 +11,7 @@ from eilev.data.distributions import (
     Bools,
     Burstiness,
     Ints,
+    action_numbers,
     homonymy,
     normalised_entropy,
     pair_keys,
@@ -75,11 +76,6 @@ def is_training_clip(facts: ClipFacts) -> Bools:
 def count_per_episode(items: Items, which: Bools) -> Ints:
     """How many of the chosen items each episode has (num_episodes,)."""
     return np.bincount(items.episode[which], minlength=int(items.is_query.sum()))
-
-
-def action_numbers(verbs: Ints, nouns: Ints) -> Ints:
-    """A number per action, -1 where the verb or the noun class is missing."""
-    return np.where((verbs >= 0) & (nouns >= 0), pair_keys(verbs, nouns), -1)
 
 
 def action_counts(actions: Ints) -> Ints:

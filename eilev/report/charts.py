@@ -26,6 +26,10 @@ SPLIT_TITLES = {
 }
 
 Curve = Mapping[str, Mapping[str, float | None]]
+# Shots, then mean, least and greatest score over seeds.
+Band = Sequence[tuple[int, float, float, float]]
+
+_PAIR = (COLOURS["bursty"], COLOURS["shuffled"])
 
 
 def in_context_curves(metrics: Mapping[str, Any], score: str = "action_accuracy") -> str:
@@ -116,6 +120,21 @@ def training_curves(series: Mapping[str, Sequence[tuple[int, float]]], title: st
             steps, values = zip(*points, strict=True)
             axes.plot(steps, values, label=name)
     _label(axes, title, "optimiser step", "")
+    axes.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def seed_bands(curves: Mapping[str, Band], title: str) -> str:
+    """Score against shots of two recipes: the mean over seeds, from least to greatest shaded."""
+    figure = Figure(figsize=(4.6, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for (name, points), colour in zip(curves.items(), _PAIR, strict=True):
+        shots, mean, least, greatest = zip(*sorted(points), strict=True)
+        axes.plot(shots, mean, marker="o", markersize=4, color=colour, label=name)
+        axes.fill_between(shots, least, greatest, color=colour, alpha=0.2, linewidth=0)
+        axes.set_xticks(shots)
+    _label(axes, title, "shots (clips in the context)", "action accuracy")
+    axes.set_ylim(0, 1)
     axes.legend(frameon=False, fontsize=8)
     return _svg(figure)
 

@@ -11,9 +11,15 @@ from torch.utils.data import Sampler
 from eilev.config import AugmentConfig
 from eilev.data.augment import augment, normalise
 from eilev.data.preprocess import Preprocessing
+from eilev.data.symmetry import apply_symmetries
 
 NO_AUGMENTATION = AugmentConfig(
-    crop_scale=(1.0, 1.0), horizontal_flip=0.0, brightness=0.0, contrast=0.0, noise=0.0
+    crop_scale=(1.0, 1.0),
+    horizontal_flip=0.0,
+    brightness=0.0,
+    contrast=0.0,
+    noise=0.0,
+    symmetries=False,
 )
 
 
@@ -57,6 +63,7 @@ def model_inputs(
     """Turn the collator's batch into EpisodeModel's inputs: frames become pixel values."""
     with torch.no_grad():
         pixels = augment(batch["frames"], config, preprocessing.image_size, generator)
+        pixels = apply_symmetries(pixels, batch["symmetry"])
         pixel_values = normalise(pixels, preprocessing)
-    rest = {name: value for name, value in batch.items() if name != "frames"}
+    rest = {name: value for name, value in batch.items() if name not in ("frames", "symmetry")}
     return {"pixel_values": pixel_values, **rest}

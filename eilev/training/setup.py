@@ -57,6 +57,7 @@ def set_up(
             prompts=config.prompts,
             # A validation score is about the query, whatever is trained on.
             loss_on=config.loss_on if split == "train" else "query",
+            symmetries=config.augment.symmetries and split == "train",
         )
         for split in ("train", "val")
     }

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from eilev.data import measures
+from eilev.data.distributions import action_numbers
 from eilev.data.items import ClipFacts, Items, gather_facts, lay_out
 from eilev.schema import SPLITS, Split
 from eilev.validation.checks import violations
@@ -104,7 +105,7 @@ def _clips_table(clips: pd.DataFrame, narrations: pd.DataFrame) -> pd.DataFrame:
 def _action_frequencies(facts: ClipFacts) -> pd.DataFrame:
     """How often the training clips show each action, most frequent first."""
     corpus = measures.is_training_clip(facts)
-    actions = measures.action_numbers(facts.verbs[corpus], facts.nouns[corpus])
+    actions = action_numbers(facts.verbs[corpus], facts.nouns[corpus])
     counts = measures.action_counts(actions)
     return pd.DataFrame({"rank": np.arange(1, counts.size + 1), "count": counts})
 

@@ -12,6 +12,7 @@ OFF = {
     "brightness": 0.0,
     "contrast": 0.0,
     "noise": 0.0,
+    "symmetries": False,
 }
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -50,6 +52,7 @@ def test_each_clip_is_stacked_once_and_indexed_in_placeholder_order(loaded, clip
 def test_encoding_distinct_clips_gives_the_loss_of_encoding_all(loaded, clips):
     collator = InterleavedCollator(Frames(clips, clips), loaded.codec.pad_id)
     batch = collator([item(loaded, "cab"), item(loaded, "ac")])
+    assert not batch.pop("symmetry").any()
     pixels = batch.pop("frames").permute(0, 4, 1, 2, 3).float() / 255
     pixels, index = normalise(pixels, loaded.preprocessing), batch.pop("clip_index")
     with torch.no_grad():
@@ -57,3 +60,12 @@ def test_encoding_distinct_clips_gives_the_loss_of_encoding_all(loaded, clips):
         once = loaded.model(video_features=features, **batch)
         each = loaded.model(pixel_values=pixels[index], **batch)
     torch.testing.assert_close(once.loss, each.loss)
+
+
+def test_a_clip_under_two_symmetries_counts_twice(loaded, clips):
+    collator = InterleavedCollator(Frames(clips, clips), loaded.codec.pad_id)
+    turned = replace(item(loaded, "ca"), symmetry=5)
+    batch = collator([item(loaded, "ab"), turned])
+    assert batch["symmetry"][batch["clip_index"]].tolist() == [0, 0, 5, 5]
+    in_order = batch["frames"][batch["clip_index"]].numpy()
+    assert np.array_equal(in_order, np.stack([clips[name] for name in "abca"]))

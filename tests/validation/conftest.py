@@ -33,6 +33,7 @@ def bounds() -> ValidateConfig:
         burstiness=Bounds(min=0.6, max=0.9),
         burstiness_above_random=Bounds(min=0.4, max=None),
         zipf_exponent=Bounds(min=0.5, max=1.5),
+        unique_queries=True,
         verb_synonymy=Bounds(min=0.1, max=None),
         noun_synonymy=Bounds(min=0.1, max=None),
         verb_homonymy=Bounds(min=0.1, max=None),

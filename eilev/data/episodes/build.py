@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from eilev.config import EpisodesConfig, EvaluationEpisodes, Kind
 from eilev.data.actions import encode_classes
-from eilev.data.distributions import Bools, Floats, Ints
+from eilev.data.distributions import Bools, Floats, Ints, action_numbers
 from eilev.data.episodes import contrastive, sampler
 from eilev.data.episodes.draws import row_uniforms
+from eilev.data.episodes.marginal import draw_marginal
 from eilev.data.episodes.meaning import Rewriter, make_rewriter, write_canonical, write_permuted
 from eilev.data.episodes.recipes import Recipe, mixture_recipes, round_shares
 from eilev.schema import EPISODES, SPLITS, Split
@@ -141,6 +142,9 @@ def _draw_mixture(world: World, split: Split, config: EpisodesConfig) -> list[pd
     for epoch in range(config.epochs if split == "train" else 1):
         clips = world.corpora[split].clips
         key = _key(config.seed, split, epoch, _PICK_QUERIES)
+        if mixture.marginal is not None:
+            actions = action_numbers(world.verbs[clips], world.nouns[clips])
+            clips = clips[draw_marginal(actions, mixture.marginal, np.random.default_rng(key))]
         queries = _pick(clips, mixture.max_queries, key)
         choice = np.repeat(np.arange(len(recipes)), round_shares(shares, queries.size))
         rng = np.random.default_rng(_key(config.seed, split, epoch, _MIX))

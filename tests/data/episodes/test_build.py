@@ -1,12 +1,13 @@
 import doctest
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from eilev.config import EpisodeMixture, EpisodesConfig, EvaluationEpisodes, MixtureItem
-from eilev.data.episodes import build, recipes
+from eilev.config import EpisodeMixture, EpisodesConfig, EvaluationEpisodes, Marginal, MixtureItem
+from eilev.data.episodes import build, marginal, recipes
 from eilev.data.episodes.build import build_episodes
 from eilev.io import read_table, write_table
 from eilev.schema import EPISODES, OTHER_VERB, SPLITS
@@ -21,11 +22,12 @@ CONFIG = EpisodesConfig(
     seed=0,
     epochs=2,
     verb_noun_ratio=0.5,
-    train=EpisodeMixture(shots=(4,), mixture=MIXTURE, max_queries=None),
+    train=EpisodeMixture(shots=(4,), mixture=MIXTURE, max_queries=None, marginal=None),
     val=EpisodeMixture(
         shots=(4,),
         mixture=(MixtureItem(kind="bursty", meaning="permuted", share=1.0),),
         max_queries=20,
+        marginal=None,
     ),
     evaluation=EvaluationEpisodes(
         shots=(0, 1, 4),
@@ -59,7 +61,7 @@ def _actions(world: World) -> dict[str, tuple[str | None, str | None]]:
 
 
 def test_worked_examples() -> None:
-    assert doctest.testmod(recipes).failed == 0
+    assert doctest.testmod(recipes).failed == doctest.testmod(marginal).failed == 0
 
 
 def test_same_seed_same_bytes(
@@ -157,7 +159,7 @@ def test_evaluation_asks_the_same_queries_at_every_shot_count(
 
 
 def test_a_share_is_divided_among_the_shot_counts_that_fit() -> None:
-    mixture = EpisodeMixture(shots=(0, 2, 3), mixture=MIXTURE, max_queries=None)
+    mixture = EpisodeMixture(shots=(0, 2, 3), mixture=MIXTURE, max_queries=None, marginal=None)
     made, shares = recipes.mixture_recipes(mixture)
     assert [(item.kind, item.shots) for item in made] == [
         *[("bursty", 0), ("bursty", 2), ("bursty", 3)],
@@ -193,3 +195,22 @@ def test_too_few_clips_are_an_error(world: World) -> None:
     few = set(world.split.loc[world.split["split"] == "train", "narration_id"][:3])
     with pytest.raises(ValueError, match="4 shots are asked for"):
         build_episodes(world.narrations, world.split, few, CONFIG)
+
+
+def test_a_reshaped_marginal_asks_equally_often_about_the_top_actions(world: World) -> None:
+    uniform = Marginal(top_actions=5, zipf_exponent=0.0)
+    train = CONFIG.train.model_copy(update={"marginal": uniform})
+    tables = _build(world, CONFIG.model_copy(update={"train": train}))
+    actions = _actions(world)
+    asked = Counter(actions[query] for query in tables["train"]["query"])
+    assert len(asked) == 5
+    # Contrastive episodes are left out where impossible, so not exactly equal.
+    assert max(asked.values()) < 1.5 * min(asked.values())
+
+
+def test_more_actions_than_there_are_is_an_error_that_names_the_key(world: World) -> None:
+    train = CONFIG.train.model_copy(
+        update={"marginal": Marginal(top_actions=10_000, zipf_exponent=1.0)}
+    )
+    with pytest.raises(ValueError, match=r"marginal\.top_actions is 10000"):
+        _build(world, CONFIG.model_copy(update={"train": train}))

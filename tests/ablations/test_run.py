@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eilev.ablations import run
+from eilev.config import Params, ParamsError, load_params
+from eilev.io import write_json
+
+ROOT = Path(__file__).parent.parent.parent
+VARIANTS = yaml.safe_load((ROOT / run.VARIANTS).read_text())
+MATRIX = yaml.safe_load((ROOT / "ablations/dvc.yaml").read_text())["stages"]["variant"]["matrix"]
+
+
+@pytest.fixture
+def base(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    return yaml.safe_load(Path("params.yaml").read_text())
+
+
+def test_the_matrix_has_every_variant_and_three_seeds():
+    assert MATRIX["name"] == list(VARIANTS)
+    assert len(set(MATRIX["seed"])) >= 3
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_is_valid_and_changes_what_it_says(base, variant, tmp_path):
+    params = run.variant_params(base, variant, seed=7)
+    run.prepare(tmp_path, params)
+    config: Params = load_params(tmp_path / "params.yaml")
+    assert config.episodes.seed == config.train.seed == 7
+    assert config.split.seed == base["split"]["seed"]
+    assert (tmp_path / "data/split").is_symlink()
+    changed = {key for key in VARIANTS[variant] if _at(params, key) != _at(base, key)}
+    assert changed == set(VARIANTS[variant])
+
+
+def _at(params, key):
+    for part in key.split("."):
+        params = params[part]
+    return params
+
+
+def test_unknown_variants_and_keys_are_named(base, tmp_path, monkeypatch):
+    with pytest.raises(ParamsError, match="no variant 'no_such'"):
+        run.variant_params(base, "no_such", 0)
+    bad = tmp_path / "variants.yaml"
+    bad.write_text("mine: {train.nosuch: 1}")
+    monkeypatch.setattr(run, "VARIANTS", bad)
+    with pytest.raises(ParamsError, match=r"'mine' changes 'train\.nosuch'"):
+        run.variant_params(base, "mine", 0)
+
+
+def test_a_failing_stage_leaves_no_metrics(base, tmp_path, monkeypatch, capfd):
+    """Without narrations the first stage fails, names the file, and nothing is written."""
+    (tmp_path / "ablations").mkdir()
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(base))
+    (tmp_path / run.VARIANTS).write_text("eilev: {}")
+    (tmp_path / "data").mkdir()
+    write_json({}, tmp_path / "data/ablations/metrics/other-0.json")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["run", "--variant", "eilev", "--seed", "0"])
+    with pytest.raises(SystemExit) as stopped:
+        run.main()
+    assert stopped.value.code == 1
+    assert "index.parquet" in capfd.readouterr().err
+    assert [path.name for path in run.METRICS.iterdir()] == ["other-0.json"]
