@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from eilev.commands import describe
+from eilev.commands import describe, show
 
-COMMANDS = (describe,)
+COMMANDS = (describe, show)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,10 +1,14 @@
 """A handful of rendered clips with narrations and episodes."""
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from PIL import Image
 
+from eilev import paths, schema
 from eilev.config import (
     AugmentConfig,
     EpisodeMixture,
@@ -15,7 +19,10 @@ from eilev.config import (
 )
 from eilev.data.episodes.build import build_episodes
 from eilev.data.synthetic.render import background, looks, motions, render_clip
+from eilev.io import write_table
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, PROMPT, tiny_config
+
+CLIPS_PER_BATCH = 64
 
 # Class: its words. "clean" is a homonym of two verb classes.
 VERBS = {
@@ -144,3 +151,22 @@ def tiny_train_config(**changes) -> TrainConfig:
         }
         | changes
     )
+
+
+def write_shard(clips):
+    """Write clips (narration id: frames) to data/clips of the current folder."""
+    paths.CLIPS.mkdir(parents=True)
+    frames = [[to_jpeg(frame) for frame in clip] for clip in clips.values()]
+    table = pa.table({"narration_id": list(clips), "frames": frames}, schema=schema.CLIPS_SHARD)
+    with pa.ipc.new_file(str(paths.CLIPS / "clips-00000.arrow"), schema.CLIPS_SHARD) as file:
+        for batch in table.to_batches(max_chunksize=CLIPS_PER_BATCH):
+            file.write_batch(batch)
+    index = pd.DataFrame({"narration_id": list(clips), "row": range(len(clips))})
+    index = index.assign(video_id="video", shard="clips-00000.arrow", num_frames=2, error=None)
+    write_table(index, schema.CLIPS_INDEX, paths.CLIPS / "index.parquet")
+
+
+def to_jpeg(frame):
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "JPEG")
+    return buffer.getvalue()

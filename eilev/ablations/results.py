@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from eilev.ablations.run import METRICS
 from eilev.io import DataError, atomic_file, read_json, write_json
 from eilev.report.charts import Band, seed_bands
+from eilev.report.page import fill
 
 RESULTS = METRICS.parent / "results.json"
 PAGE = METRICS.parent / "index.html"
@@ -135,9 +134,7 @@ def render(results: Mapping[str, Any]) -> str:
         for variant, title in TITLES.items()
         if variant in results
     }
-    template = Path(__file__).with_name("page.html.j2").read_text()
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(template).render(figures=figures, results=results, full=FULL)
+    return fill("ablations.html.j2", figures=figures, results=results, full=FULL)
 
 
 def _band(summary: Mapping[str, Any], condition: str) -> Band:

@@ -102,24 +102,31 @@ def _read_episodes(options: argparse.Namespace, rng: np.random.Generator) -> Des
     items = lay_out(episodes, facts)
     table = measures.episode_columns(episodes, items, facts)
 
-    def burstiness(rows: Ints) -> Figures:
-        chosen = table.iloc[rows]
-        parts = {
-            "": measures.measured_burstiness(chosen),
-            "random_": measures.expected_burstiness(chosen),
-        }
-        return {
-            f"{prefix}{name}": getattr(level, field) if level else None
-            for prefix, level in parts.items()
-            for name, field in _LEVELS.items()
-        }
-
-    figures = measures.episode_properties(table, measures.item_columns(items))
-    intervals = bootstrap_intervals(table["query"], burstiness, options.resamples, rng)
-    return figures, intervals, measures.action_counts(table["action"].to_numpy("int64"))
+    return describe_episodes(table, measures.item_columns(items), options.resamples, rng)
 
 
-_LEVELS = {"burstiness": "either", "verb_share": "verb", "noun_share": "noun"}
+def describe_episodes(
+    table: pd.DataFrame, items: pd.DataFrame, resamples: int, rng: np.random.Generator
+) -> Described:
+    """All properties of episodes (measures.episode_columns, item_columns), resampled by query.
+
+    Returns:
+        Figures, their intervals (none for counts), and queries per action.
+    """
+    first = np.searchsorted(items["episode"], np.arange(len(table) + 1))
+
+    def measure(rows: Ints) -> Figures:
+        sizes = first[rows + 1] - first[rows]
+        # An episode drawn twice counts as two.
+        number = np.repeat(np.arange(rows.size), sizes)
+        place = np.arange(number.size) - np.repeat(sizes.cumsum() - sizes, sizes)
+        shown = items.iloc[np.repeat(first[rows], sizes) + place].assign(episode=number)
+        return measures.episode_properties(table.iloc[rows], shown)
+
+    figures = measure(np.arange(len(table)))
+    intervals = bootstrap_intervals(table["query"], measure, resamples, rng)
+    counts = measures.action_counts(table["action"].to_numpy("int64"))
+    return figures, _without_counts(intervals), counts
 
 
 def _without_counts(intervals: dict[str, Interval | None]) -> dict[str, Interval | None]:

@@ -2,8 +2,9 @@
 
 import base64
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ from eilev.data.clips import ClipStore
 # Stored frames of the default source are tiny; they are drawn at this height in pixels.
 FRAME_HEIGHT = 64
 
+Facts = Mapping[Hashable, Mapping[Hashable, Any]]
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -21,18 +24,25 @@ class Clip:
 
     strip: str
     narration: str
-    shares: str  # "verb", "noun" or "": what it shares with the query
+    shares: str  # "action", "verb", "noun" or "": what it shares with the query
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said of the query."""
+
+    generated: str
+    verb_correct: bool
+    noun_correct: bool
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An episode and the model's answer."""
+    """An episode, and the model's answer where there is one."""
 
     context: tuple[Clip, ...]
     query: Clip
-    generated: str
-    verb_correct: bool
-    noun_correct: bool
+    answer: Answer | None
 
 
 def choose_samples(
@@ -41,8 +51,9 @@ def choose_samples(
     clips: ClipStore,
     num_samples: int,
     rng: np.random.Generator,
+    condition: str = "bursty",
 ) -> list[Sample]:
-    """Draw bursty episodes with the most shots, from `novel` where there is one.
+    """Draw episodes of a condition with the most shots, from `novel` where there is one.
 
     Args:
         predictions: schema.PREDICTIONS.
@@ -50,34 +61,66 @@ def choose_samples(
         clips: frames of every narration that takes part.
         num_samples: how many to draw (fewer where there are fewer).
         rng: source of the draw.
+        condition: one whose videos belong to their texts.
     """
-    rows = predictions[predictions["condition"] == "bursty"]
+    rows = predictions[predictions["condition"] == condition]
     for column, best in (("split", "novel"), ("shots", rows["shots"].max())):
         rows = rows[rows[column] == best] if (rows[column] == best).any() else rows
     chosen = rng.permutation(len(rows))[:num_samples]
-    table = narrations.set_index("narration_id")
-    return [_sample(rows.iloc[index], table, clips) for index in sorted(chosen)]
+    facts = narration_facts(narrations)
+    return [
+        make_sample(
+            (*row["context"], row["query"]),
+            (*(facts[clip_id]["narration"] for clip_id in row["context"]), row["narration"]),
+            make_answer(row),
+            facts,
+            clips,
+        )
+        for row in rows.iloc[sorted(chosen)].to_dict("records")
+    ]
 
 
-def _sample(row: pd.Series, table: pd.DataFrame, clips: ClipStore) -> Sample:
-    query = table.loc[row["query"]]
-    context = tuple(
-        Clip(_strip(clips[item]), table.loc[item, "narration"], _shares(table.loc[item], query))
-        for item in row["context"]
-    )
-    return Sample(
-        context=context,
-        query=Clip(_strip(clips[row["query"]]), row["narration"], ""),
-        generated=row["generated"],
-        verb_correct=bool(row["verb_correct"]),
-        noun_correct=bool(row["noun_correct"]),
-    )
+def narration_facts(narrations: pd.DataFrame) -> Facts:
+    """Rows of schema.NARRATIONS by narration id."""
+    facts: Facts = narrations.set_index("narration_id").to_dict("index")
+    return facts
 
 
-def _shares(item: pd.Series, query: pd.Series) -> str:
-    if item["verb_class"] == query["verb_class"]:
-        return "verb"
-    return "noun" if item["noun_class"] == query["noun_class"] else ""
+def make_answer(row: Mapping[Hashable, Any]) -> Answer:
+    """Take the answer out of a row of schema.PREDICTIONS."""
+    return Answer(row["generated"], bool(row["verb_correct"]), bool(row["noun_correct"]))
+
+
+def make_sample(
+    clip_ids: Sequence[str],
+    texts: Sequence[str],
+    answer: Answer | None,
+    facts: Facts,
+    clips: ClipStore,
+) -> Sample:
+    """Picture one episode.
+
+    Args:
+        clip_ids: the context in order, then the query.
+        texts: a narration for each.
+        answer: the model's, where there is one.
+        facts: what `narration_facts` gives.
+        clips: their frames.
+    """
+    query = facts[clip_ids[-1]]
+    shown = [
+        Clip(_strip(clips[clip_id]), text, _shares(facts[clip_id], query))
+        for clip_id, text in zip(clip_ids, texts, strict=True)
+    ]
+    return Sample(tuple(shown[:-1]), replace(shown[-1], shares=""), answer)
+
+
+def _shares(item: Mapping[Hashable, Any], query: Mapping[Hashable, Any]) -> str:
+    verb = item["verb_class"] == query["verb_class"]
+    noun = item["noun_class"] == query["noun_class"]
+    if verb and noun:
+        return "action"
+    return "verb" if verb else "noun" if noun else ""
 
 
 def _strip(frames: Sequence[np.ndarray] | np.ndarray) -> str:

@@ -1,13 +1,15 @@
 """report: one static page out of every stage's figures."""
 
+from typing import get_args
+
 import numpy as np
 
 from eilev import paths, schema
-from eilev.config import load_params
+from eilev.config import Kind, load_params
 from eilev.data.clips import ClipStore
 from eilev.io import atomic_dir, read_json, read_table
 from eilev.report import charts
-from eilev.report.page import curve_table, data_charts, render_page, training_charts
+from eilev.report.page import curve_table, data_charts, fill, render_page, training_charts
 from eilev.report.samples import choose_samples
 from eilev.stages.runner import stage
 
@@ -19,13 +21,15 @@ def main() -> None:
     """Read every stage's results and write data/report/."""
     config = load_params().report
     metrics = read_json(paths.METRICS)
-    samples = choose_samples(
-        read_table(paths.PREDICTIONS, schema.PREDICTIONS),
-        read_table(paths.NARRATIONS, schema.NARRATIONS),
-        ClipStore(paths.CLIPS),
-        config.num_samples,
-        np.random.default_rng(config.seed),
-    )
+    predictions = read_table(paths.PREDICTIONS, schema.PREDICTIONS)
+    narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
+    clips = ClipStore(paths.CLIPS)
+    rng = np.random.default_rng(config.seed)
+    samples = {
+        kind: choose_samples(predictions, narrations, clips, config.num_samples, rng, kind)
+        for kind in get_args(Kind)
+        if (predictions["condition"] == kind).any()
+    }
     page = render_page(
         title=config.title,
         metrics=metrics,
@@ -33,10 +37,13 @@ def main() -> None:
         training_charts=training_charts(LIVE_CURVES),
         validation=read_json(paths.VALIDATION),
         export=read_json(paths.EXPORT_METRICS),
-        samples=samples,
+        samples=samples.get("bursty", []),
     )
     with atomic_dir(paths.REPORT) as folder:
         (folder / "index.html").write_text(page)
+        (folder / "episodes.html").write_text(
+            fill("episodes.html.j2", title="Episodes and answers", groups=samples)
+        )
         (folder / "in_context_curves.svg").write_text(charts.in_context_curves(metrics))
     print(curve_table(metrics))  # noqa: T201
 

@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 
 from eilev.cli import main
-from eilev.commands.describe import describe_corpus
-from eilev.data.items import gather_facts
-from eilev.data.measures import corpus_properties
+from eilev.commands.describe import describe_corpus, describe_episodes
+from eilev.data.episodes.build import build_episodes
+from eilev.data.items import gather_facts, lay_out
+from eilev.data.measures import (
+    corpus_properties,
+    episode_columns,
+    episode_properties,
+    item_columns,
+)
+from tests.data.episodes.test_build import CONFIG
 from tests.data.test_epic_kitchens import write
 from tests.worlds import make_world
 
@@ -47,6 +54,20 @@ def test_the_command_prints_and_writes(tmp_path, capsys):
     assert written["num_clips"] == {"value": 12, "interval": None}
     assert written["verb_homonymy"]["value"] == 1.0
     assert (out / "action_frequencies.svg").read_text().startswith("<svg")
+
+
+def test_every_figure_of_episodes_has_an_interval_around_it():
+    world = make_world(300)
+    episodes = build_episodes(world.narrations, world.split, world.decoded_ids, CONFIG)["train"]
+    facts = gather_facts(world.narrations, world.split, set(world.decoded_ids))
+    items = lay_out(episodes, facts)
+    table, words = episode_columns(episodes, items, facts), item_columns(items)
+    figures, intervals, _ = describe_episodes(table, words, 10, np.random.default_rng(0))
+    assert figures == episode_properties(table, words)
+    assert {name for name, ends in intervals.items() if ends is None} == set()
+    assert set(figures) - set(intervals) == {"num_episodes", "num_actions"}
+    for name, (low, high) in intervals.items():
+        assert low <= figures[name] <= high, name
 
 
 def test_nothing_to_describe_is_an_error():

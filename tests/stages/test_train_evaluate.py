@@ -1,22 +1,16 @@
 """The train and evaluate stages, from files to files."""
 
-import io
-
 import pandas as pd
-import pyarrow as pa
 import pytest
 import yaml
-from PIL import Image
 
 from eilev import paths, schema
 from eilev.io import read_json, write_json, write_table
 from eilev.model.checkpoint import load_model
 from eilev.stages import evaluate, train
 from tests.conftest import ROOT
-from tests.kitchen import make_kitchen, tiny_train_config
+from tests.kitchen import make_kitchen, tiny_train_config, write_shard
 from tests.tiny import PROMPT
-
-CLIPS_PER_BATCH = 64
 
 
 @pytest.fixture(scope="module")
@@ -38,24 +32,6 @@ def workspace(tmp_path, monkeypatch, kitchen):
     params["evaluate"] |= {"prompt": PROMPT, "max_new_tokens": 8}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     return tmp_path
-
-
-def write_shard(clips):
-    paths.CLIPS.mkdir(parents=True)
-    frames = [[to_jpeg(frame) for frame in clip] for clip in clips.values()]
-    table = pa.table({"narration_id": list(clips), "frames": frames}, schema=schema.CLIPS_SHARD)
-    with pa.ipc.new_file(str(paths.CLIPS / "clips-00000.arrow"), schema.CLIPS_SHARD) as file:
-        for batch in table.to_batches(max_chunksize=CLIPS_PER_BATCH):
-            file.write_batch(batch)
-    index = pd.DataFrame({"narration_id": list(clips), "row": range(len(clips))})
-    index = index.assign(video_id="video", shard="clips-00000.arrow", num_frames=2, error=None)
-    write_table(index, schema.CLIPS_INDEX, paths.CLIPS / "index.parquet")
-
-
-def to_jpeg(frame):
-    buffer = io.BytesIO()
-    Image.fromarray(frame).save(buffer, "JPEG")
-    return buffer.getvalue()
 
 
 def test_a_model_is_trained_then_evaluated(workspace):
