@@ -114,6 +114,8 @@ class MixtureItem(Section):
     share: Share
     # Contrastive only: number of different actions in the context, each equally often.
     ways: Positive | None = None
+    # Shot counts of this item; the mixture's where not given.
+    shots: tuple[Annotated[int, Field(ge=0)], ...] | None = None
 
     @model_validator(mode="after")
     def _ways_belong_to_contrastive(self) -> Self:
@@ -149,9 +151,10 @@ class EpisodeMixture(Section):
     @model_validator(mode="after")
     def _every_item_has_shots(self) -> Self:
         for item in self.mixture:
+            shots = item.shots or self.shots
             if item.ways is not None:
-                _require_divisible(self.shots, item.ways)
-            if item.meaning == "permuted" and not any(self.shots):
+                _require_divisible(shots, item.ways)
+            if item.meaning == "permuted" and not any(shots):
                 raise ValueError("permuted episodes need a number above 0 among 'shots'")
         return self
 

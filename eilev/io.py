@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,20 @@ def write_table(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> None:
             raise DataError(f"{path}: column '{field.name}' has empty values")
     with atomic_file(path) as temporary:
         pq.write_table(table, temporary)
+
+
+def write_tables(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> None:
+    """Write tables of one schema as one Parquet file, each as it comes.
+
+    Raises:
+        DataError: a column has nulls where none may be.
+    """
+    with atomic_file(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        for table in tables:
+            for field in schema:
+                if not field.nullable and table[field.name].null_count:
+                    raise DataError(f"{path}: column '{field.name}' has empty values")
+            writer.write_table(table)
 
 
 def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:

@@ -17,10 +17,10 @@ from eilev.config import (
     MixtureItem,
     TrainConfig,
 )
-from eilev.data.episodes.build import build_episodes
 from eilev.data.synthetic.render import background, looks, motions, render_clip
 from eilev.io import write_table
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, PROMPT, tiny_config
+from tests.worlds import episode_frames
 
 CLIPS_PER_BATCH = 64
 
@@ -86,7 +86,7 @@ def make_kitchen(num_clips=96, epochs=2, shots=4, seed=0) -> Kitchen:
     ids = narrations["narration_id"].tolist()
     clips = dict(zip(ids, _render(picks, seed), strict=True))
     config = _episodes_config(epochs, shots)
-    episodes = build_episodes(narrations, split, ids, config)
+    episodes = episode_frames(narrations, split, ids, config)
     return Kitchen(narrations, episodes, clips)
 
 

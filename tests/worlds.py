@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from eilev.config import EpisodesConfig
+from eilev.data.episodes.build import build_episodes
 from eilev.data.episodes.templates import inflect
 from eilev.data.synthetic.lexicon import NOUNS, VERBS
-from eilev.schema import OTHER_VERB
+from eilev.schema import EPISODES, OTHER_VERB
 
 
 @dataclass(frozen=True)
@@ -87,3 +90,12 @@ def _clips(narrations: pd.DataFrame, undecoded: int) -> pd.DataFrame:
             "error": [None] * num_decoded + ["the video ends before the clip"] * undecoded,
         }
     )
+
+
+def episode_frames(narrations, split, decoded_ids, config: EpisodesConfig):
+    """Episodes of every split as pandas reads them."""
+    built = build_episodes(narrations, split, decoded_ids, config)
+    return {
+        name: pa.concat_tables([EPISODES.empty_table(), *tables]).to_pandas()
+        for name, tables in built.items()
+    }

@@ -3,7 +3,7 @@
 from eilev import paths, schema
 from eilev.config import load_params
 from eilev.data.episodes.build import build_episodes
-from eilev.io import read_table, write_table
+from eilev.io import read_table, write_tables
 from eilev.stages.runner import stage
 
 
@@ -17,8 +17,8 @@ def main() -> None:
         set(clips.loc[clips["shard"].notna(), "narration_id"]),
         load_params().episodes,
     )
-    for split, table in episodes.items():
-        write_table(table, schema.EPISODES, paths.EPISODES / f"{split}.parquet")
+    for split, tables in episodes.items():
+        write_tables(tables, schema.EPISODES, paths.EPISODES / f"{split}.parquet")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import pytest
 
 from eilev.cli import main
 from eilev.commands.describe import describe_corpus, describe_episodes
-from eilev.data.episodes.build import build_episodes
 from eilev.data.items import gather_facts, lay_out
 from eilev.data.measures import (
     corpus_properties,
@@ -15,7 +14,7 @@ from eilev.data.measures import (
 )
 from tests.data.episodes.test_build import CONFIG
 from tests.data.test_epic_kitchens import write
-from tests.worlds import make_world
+from tests.worlds import episode_frames, make_world
 
 
 def test_figures_are_those_of_validate():
@@ -58,7 +57,7 @@ def test_the_command_prints_and_writes(tmp_path, capsys):
 
 def test_every_figure_of_episodes_has_an_interval_around_it():
     world = make_world(300)
-    episodes = build_episodes(world.narrations, world.split, world.decoded_ids, CONFIG)["train"]
+    episodes = episode_frames(world.narrations, world.split, world.decoded_ids, CONFIG)["train"]
     facts = gather_facts(world.narrations, world.split, set(world.decoded_ids))
     items = lay_out(episodes, facts)
     table, words = episode_columns(episodes, items, facts), item_columns(items)

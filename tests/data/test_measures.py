@@ -3,10 +3,9 @@ import pandas as pd
 import pytest
 
 from eilev.data import measures
-from eilev.data.episodes.build import build_episodes
 from eilev.data.items import ClipFacts, Items, gather_facts, lay_out
 from tests.data.episodes.test_build import CONFIG
-from tests.worlds import World, make_world
+from tests.worlds import World, episode_frames, make_world
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +20,7 @@ def facts(world: World) -> ClipFacts:
 
 @pytest.fixture(scope="module")
 def train(world: World) -> pd.DataFrame:
-    return build_episodes(world.narrations, world.split, world.decoded_ids, CONFIG)["train"]
+    return episode_frames(world.narrations, world.split, world.decoded_ids, CONFIG)["train"]
 
 
 def _measure(train: pd.DataFrame, facts: ClipFacts) -> tuple[Items, pd.DataFrame, pd.DataFrame]:

@@ -2,11 +2,10 @@ import pandas as pd
 import pytest
 
 from eilev.config import Bounds, ValidateConfig
-from eilev.data.episodes.build import build_episodes
 from eilev.data.items import ClipFacts, gather_facts
 from eilev.schema import Split
 from tests.data.episodes.test_build import CONFIG
-from tests.worlds import World, make_world
+from tests.worlds import World, episode_frames, make_world
 
 
 @pytest.fixture(scope="package")
@@ -21,7 +20,7 @@ def facts(world: World) -> ClipFacts:
 
 @pytest.fixture(scope="package")
 def episodes(world: World) -> dict[Split, pd.DataFrame]:
-    return build_episodes(world.narrations, world.split, world.decoded_ids, CONFIG)
+    return episode_frames(world.narrations, world.split, world.decoded_ids, CONFIG)
 
 
 @pytest.fixture(scope="package")

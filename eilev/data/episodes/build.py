@@ -6,13 +6,13 @@ clips only, contrastive ones from the query's own split.
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+import pyarrow as pa
 
 from eilev.config import EpisodesConfig, EvaluationEpisodes, Kind
 from eilev.data.actions import encode_classes
@@ -20,9 +20,10 @@ from eilev.data.distributions import Bools, Floats, Ints, action_numbers
 from eilev.data.episodes import contrastive, sampler
 from eilev.data.episodes.draws import row_uniforms
 from eilev.data.episodes.marginal import draw_marginal
-from eilev.data.episodes.meaning import Rewriter, make_rewriter, write_canonical, write_permuted
+from eilev.data.episodes.meaning import Rewriter, make_rewriter
 from eilev.data.episodes.recipes import Recipe, mixture_recipes, round_shares
-from eilev.schema import EPISODES, SPLITS, Split
+from eilev.data.episodes.tables import episode_rows
+from eilev.schema import SPLITS, Split
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Corpus:
 class World:
     """Everything that episodes are drawn from. Arrays are (num_clips,), in the table's order."""
 
-    ids: NDArray[np.object_]
+    ids: "pa.Array[Any]"
     verbs: Ints
     nouns: Ints
     # Position of a clip within its split's corpus.
@@ -74,12 +75,12 @@ def build_episodes(
     split: pd.DataFrame,
     decoded_ids: Collection[str],
     config: EpisodesConfig,
-) -> dict[Split, pd.DataFrame]:
+) -> dict[Split, Iterator[pa.Table]]:
     """Build the episodes of all splits; equal input and seed give equal tables.
 
     An episode depends on the seed, its split, epoch and row only. Where a contrastive context is
     impossible (too few other clips of the query's action) the episode is left out; the numbers are
-    logged.
+    logged. Episodes are drawn as they are read, so that any number of them fits into memory.
 
     Args:
         narrations: rows of schema.NARRATIONS.
@@ -88,24 +89,22 @@ def build_episodes(
         config: kinds, meanings, shots and shares.
 
     Returns:
-        A table (schema.EPISODES) per split, empty for a split without clips.
+        For each split its rows of schema.EPISODES piece by piece, none for a split without clips.
+        Reading raises ValueError where there are too few clips or words for a context.
 
     Raises:
-        ValueError: no training clip is left, or there are too few clips or words for a context.
+        ValueError: no training clip is left.
     """
     world = _make_world(narrations, split, decoded_ids, config.verb_noun_ratio)
-    tables = {}
-    for name in SPLITS:
-        if name in ("train", "val"):
-            pieces = _draw_mixture(world, name, config)
-        else:
-            pieces = [
-                table
-                for kind in config.evaluation.kinds
-                for table in _draw_evaluation(world, name, kind, config.evaluation, config.seed)
-            ]
-        tables[name] = pd.concat([_empty(), *pieces], ignore_index=True).astype(_empty().dtypes)
-    return tables
+    return {name: _draw_split(world, name, config) for name in SPLITS}
+
+
+def _draw_split(world: World, split: Split, config: EpisodesConfig) -> Iterator[pa.Table]:
+    if split in ("train", "val"):
+        yield from _draw_mixture(world, split, config)
+    else:
+        for kind in config.evaluation.kinds:
+            yield from _draw_evaluation(world, split, kind, config.evaluation, config.seed)
 
 
 def _make_world(
@@ -124,7 +123,7 @@ def _make_world(
     places = np.empty_like(verbs)
     for corpus in corpora.values():
         places[corpus.clips] = np.arange(corpus.clips.size)
-    ids = clips["narration_id"].to_numpy(dtype=object)
+    ids = pa.array(clips["narration_id"], pa.string())
     rewriter = make_rewriter(clips, splits == "train")
     return World(ids, verbs, nouns, places, corpora, rewriter, ratio)
 
@@ -134,11 +133,11 @@ def _make_corpus(verbs: Ints, nouns: Ints, inside: Bools) -> Corpus:
     return Corpus(clips, sampler.index_clips(verbs[clips], nouns[clips]))
 
 
-def _draw_mixture(world: World, split: Split, config: EpisodesConfig) -> list[pd.DataFrame]:
-    """A table per epoch: every query gets one recipe at random, in the configured shares."""
+def _draw_mixture(world: World, split: Split, config: EpisodesConfig) -> Iterator[pa.Table]:
+    """Epoch after epoch, every query gets one recipe at random, in the configured shares."""
     mixture = config.train if split == "train" else config.val
     recipes, shares = mixture_recipes(mixture)
-    drawn = []
+    kept = []
     for epoch in range(config.epochs if split == "train" else 1):
         clips = world.corpora[split].clips
         key = _key(config.seed, split, epoch, _PICK_QUERIES)
@@ -149,17 +148,18 @@ def _draw_mixture(world: World, split: Split, config: EpisodesConfig) -> list[pd
         choice = np.repeat(np.arange(len(recipes)), round_shares(shares, queries.size))
         rng = np.random.default_rng(_key(config.seed, split, epoch, _MIX))
         key = _key(config.seed, split, epoch, _DRAW)
-        drawn.append(
-            _draw(world, Plan(split, epoch, queries, recipes, rng.permutation(choice), key))
-        )
-    _report_skipped(split, np.concatenate([kept for _, kept in drawn]))
-    return [table for table, _ in drawn]
+        for table, possible in _draw(
+            world, Plan(split, epoch, queries, recipes, rng.permutation(choice), key)
+        ):
+            kept.append(possible)
+            yield table
+    _report_skipped(split, kept)
 
 
 def _draw_evaluation(
     world: World, split: Split, kind: Kind, config: EvaluationEpisodes, seed: int
-) -> list[pd.DataFrame]:
-    """A table per shot count, all about the same queries.
+) -> Iterator[pa.Table]:
+    """One number of shots after another, all about the same queries.
 
     Queries need a verb and a noun class: an answer to the others could never be called right.
     Contrastive ones also need a context at the largest shot count.
@@ -167,7 +167,7 @@ def _draw_evaluation(
     ways = config.ways if kind == "contrastive" else 1
     all_shots = sorted({shots for shots in config.shots if shots % ways == 0})
 
-    def draw(queries: Ints, shots: int) -> tuple[pd.DataFrame, Bools]:
+    def draw(queries: Ints, shots: int) -> Iterator[tuple[pa.Table, Bools]]:
         recipe = Recipe(kind, config.meaning, shots, ways)
         key = _key(seed, split, 0, _DRAW, shots, kind)
         return _draw(world, Plan(split, 0, queries, (recipe,), np.zeros_like(queries), key))
@@ -175,20 +175,22 @@ def _draw_evaluation(
     clips = world.corpora[split].clips
     clips = clips[(world.verbs[clips] >= 0) & (world.nouns[clips] >= 0)]
     if kind == "contrastive":
-        kept = draw(clips, all_shots[-1])[1]
+        kept = [possible for _, possible in draw(clips, all_shots[-1])]
         _report_skipped(split, kept)
-        clips = clips[kept]
+        clips = clips[np.concatenate([np.empty(0, np.bool_), *kept])]
     queries = _pick(clips, config.max_queries, _key(seed, split, 0, _PICK_QUERIES))
-    return [draw(queries, shots)[0] for shots in all_shots]
+    for shots in all_shots:
+        yield from (table for table, _ in draw(queries, shots))
 
 
-def _report_skipped(split: Split, kept: Bools) -> None:
-    skipped = np.count_nonzero(~kept)
+def _report_skipped(split: Split, kept: Sequence[Bools]) -> None:
+    total = sum(part.size for part in kept)
+    skipped = total - sum(int(part.sum()) for part in kept)
     if skipped:
         _LOG.warning(
             "%s: %d of %d episodes are left out: a contrastive context needs more clips of the"
             " query's action, or of actions that share no class with it",
-            *(split, skipped, kept.size),
+            *(split, skipped, total),
         )
 
 
@@ -206,27 +208,31 @@ def _pick(clips: Ints, most: int | None, key: tuple[int, ...]) -> Ints:
     return np.sort(np.random.default_rng(key).choice(clips, most, replace=False))
 
 
-def _draw(world: World, plan: Plan) -> tuple[pd.DataFrame, Bools]:
-    """Draw the episodes of a plan.
+def _draw(world: World, plan: Plan) -> Iterator[tuple[pa.Table, Bools]]:
+    """Draw the episodes of a plan chunk by chunk, in the order of the queries.
 
-    Returns:
-        The table in the order of the queries, and which queries have an episode.
+    Yields:
+        The rows of a chunk, and which of its queries have an episode.
     """
-    kept = np.ones(plan.queries.size, dtype=np.bool_)
-    pieces = [_empty()]
     width = max(recipe.draws for recipe in plan.recipes)
     for start in range(0, plan.queries.size, _CHUNK):
         choice = plan.choice[start : start + _CHUNK]
         uniforms = row_uniforms(plan.key, start, choice.size, width)
+        kept = np.ones(choice.size, dtype=np.bool_)
+        rows, pieces = [], []
         for number, recipe in enumerate(plan.recipes):
             mine = np.flatnonzero(choice == number)
             queries = plan.queries[start + mine]
             contexts, possible = _draw_contexts(world, plan.split, queries, recipe, uniforms[mine])
-            kept[start + mine] = possible
+            kept[mine] = possible
+            rows.append(mine[possible])
             items = np.column_stack([contexts, queries[possible]])
-            table = _table(world, plan.epoch, recipe, items, uniforms[mine[possible]])
-            pieces.append(table.set_axis(start + mine[possible]))
-    return pd.concat(pieces).sort_index(kind="stable"), kept
+            numbers = uniforms[rows[-1]]
+            pieces.append(
+                episode_rows(world.ids, world.rewriter, plan.epoch, recipe, items, numbers)
+            )
+        order = np.argsort(np.concatenate(rows), kind="stable")
+        yield pa.concat_tables(pieces).take(order), kept
 
 
 def _draw_contexts(
@@ -250,30 +256,3 @@ def _draw_contexts(
             corpus.index, asked, recipe.shots, recipe.ways, uniforms
         )
     return corpus.clips[drawn], possible
-
-
-def _table(world: World, epoch: int, recipe: Recipe, items: Ints, uniforms: Floats) -> pd.DataFrame:
-    """Rows of schema.EPISODES for items (num_episodes, shots + 1): context, then query."""
-    narrations: list[list[str]] | list[None]
-    if recipe.meaning == "natural":
-        narrations = [None] * len(items)
-    elif recipe.meaning == "canonical":
-        narrations = write_canonical(world.rewriter, items)
-    else:
-        own = uniforms[:, recipe.context_draws : recipe.draws]
-        narrations = write_permuted(world.rewriter, items, own)
-    return pd.DataFrame(
-        {
-            "query": world.ids[items[:, -1]],
-            "context": list(world.ids[items[:, :-1]]),
-            "shots": np.int32(recipe.shots),
-            "epoch": np.int32(epoch),
-            "kind": recipe.kind,
-            "meaning": recipe.meaning,
-            "narrations": pd.Series(narrations, dtype=object),
-        }
-    )
-
-
-def _empty() -> pd.DataFrame:
-    return EPISODES.empty_table().to_pandas()

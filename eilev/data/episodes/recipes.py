@@ -44,7 +44,8 @@ def mixture_recipes(config: EpisodeMixture) -> tuple[tuple[Recipe, ...], list[fl
     for item in config.mixture:
         needs_context = item.meaning == "permuted" or item.kind == "contrastive"
         least = 1 if needs_context else 0
-        shots = [s for s in config.shots if s >= least and s % (item.ways or 1) == 0]
+        counts = item.shots or config.shots
+        shots = [s for s in counts if s >= least and s % (item.ways or 1) == 0]
         recipes += [Recipe(item.kind, item.meaning, s, item.ways or 1) for s in shots]
         shares += [item.share / len(shots)] * len(shots)
     return tuple(recipes), shares

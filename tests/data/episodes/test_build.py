@@ -8,10 +8,9 @@ import pytest
 
 from eilev.config import EpisodeMixture, EpisodesConfig, EvaluationEpisodes, Marginal, MixtureItem
 from eilev.data.episodes import build, marginal, recipes
-from eilev.data.episodes.build import build_episodes
 from eilev.io import read_table, write_table
 from eilev.schema import EPISODES, OTHER_VERB, SPLITS
-from tests.worlds import World, make_world
+from tests.worlds import World, episode_frames, make_world
 
 MIXTURE = (
     MixtureItem(kind="bursty", meaning="natural", share=0.4),
@@ -50,7 +49,7 @@ def tables(world: World) -> dict[str, pd.DataFrame]:
 
 
 def _build(world: World, config: EpisodesConfig = CONFIG) -> dict[str, pd.DataFrame]:
-    return build_episodes(world.narrations, world.split, world.decoded_ids, config)
+    return episode_frames(world.narrations, world.split, world.decoded_ids, config)
 
 
 def _actions(world: World) -> dict[str, tuple[str | None, str | None]]:
@@ -171,7 +170,7 @@ def test_a_share_is_divided_among_the_shot_counts_that_fit() -> None:
 
 def test_no_novel_actions_give_an_empty_table(world: World, tmp_path: Path) -> None:
     split = world.split.assign(split=world.split["split"].replace("novel", "test"))
-    novel = build_episodes(world.narrations, split, world.decoded_ids, CONFIG)["novel"]
+    novel = episode_frames(world.narrations, split, world.decoded_ids, CONFIG)["novel"]
     assert novel.empty
     write_table(novel, EPISODES, tmp_path / "novel.parquet")
     assert read_table(tmp_path / "novel.parquet", EPISODES).empty
@@ -188,13 +187,13 @@ def test_impossible_contrastive_episodes_are_counted(
 
 def test_no_training_clip_is_an_error(world: World) -> None:
     with pytest.raises(ValueError, match="no training clip with frames among 600 narrations"):
-        build_episodes(world.narrations, world.split, set(), CONFIG)
+        episode_frames(world.narrations, world.split, set(), CONFIG)
 
 
 def test_too_few_clips_are_an_error(world: World) -> None:
     few = set(world.split.loc[world.split["split"] == "train", "narration_id"][:3])
     with pytest.raises(ValueError, match="4 shots are asked for"):
-        build_episodes(world.narrations, world.split, few, CONFIG)
+        episode_frames(world.narrations, world.split, few, CONFIG)
 
 
 def test_a_reshaped_marginal_asks_equally_often_about_the_top_actions(world: World) -> None:
@@ -214,3 +213,18 @@ def test_more_actions_than_there_are_is_an_error_that_names_the_key(world: World
     )
     with pytest.raises(ValueError, match=r"marginal\.top_actions is 10000"):
         _build(world, CONFIG.model_copy(update={"train": train}))
+
+
+def test_an_item_may_have_shot_counts_of_its_own() -> None:
+    items = (
+        MixtureItem(kind="bursty", meaning="natural", share=0.5, shots=(0,)),
+        MixtureItem(kind="bursty", meaning="permuted", share=0.5),
+    )
+    mixture = EpisodeMixture(shots=(2, 4), mixture=items, max_queries=None, marginal=None)
+    made, shares = recipes.mixture_recipes(mixture)
+    assert [(item.meaning, item.shots) for item in made] == [
+        ("natural", 0),
+        ("permuted", 2),
+        ("permuted", 4),
+    ]
+    assert shares == [0.5, 0.25, 0.25]
