@@ -15,7 +15,7 @@ export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export GX_ANALYTICS_ENABLED := false
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: repro ablations test lint format serve flow clean
+.PHONY: repro ablations binding test lint format serve flow clean
 
 repro: .venv/pipeline ## run the whole pipeline; finished stages are not run again
 	dvc repro
@@ -24,6 +24,10 @@ repro: .venv/pipeline ## run the whole pipeline; finished stages are not run aga
 ablations: .venv/pipeline ## what each property of the episodes is worth, over three seeds
 	dvc repro ablations/dvc.yaml
 	@echo "The results: data/ablations/index.html"
+
+binding: .venv/pipeline ## the slower recipe that binds narrations to videos, over three seeds
+	dvc repro binding/dvc.yaml
+	@echo "Each run's metrics: data/ablations/metrics/binding-SEED.json"
 
 test: lint ## everything CI checks
 	pytest

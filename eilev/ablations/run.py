@@ -65,6 +65,8 @@ def run_variant(variant: str, seed: int) -> None:
 def variant_params(base: Mapping[str, Any], variant: str, seed: int) -> dict[str, Any]:
     """Parameters of a variant: the dotted keys of ablations/variants.yaml set in `base`.
 
+    A text may hold {seed}.
+
     Raises:
         ParamsError: there is no such variant, or it changes a key that does not exist.
     """
@@ -80,7 +82,8 @@ def variant_params(base: Mapping[str, Any], variant: str, seed: int) -> dict[str
             section = section.get(parent, {})
         if last not in section:
             raise ParamsError(f"{VARIANTS}: '{variant}' changes '{key}', not in params.yaml")
-        section[last] = value
+        # A run may start from another one's model, of the same seed.
+        section[last] = value.format(seed=seed) if isinstance(value, str) else value
     return params
 
 

@@ -78,7 +78,7 @@ class Homonymy(_Property):
     measure = staticmethod(measures.measured_homonymy)
 
 
-class _ExpectPropertyToBeBetween(BatchExpectation, ABC):
+class _ExpectPropertyBetween(BatchExpectation, ABC):
     """A figure of the table lies in a closed interval; None leaves a side open."""
 
     min_value: float | None = None
@@ -99,25 +99,25 @@ class _ExpectPropertyToBeBetween(BatchExpectation, ABC):
         return result
 
 
-class ExpectBurstinessToBeBetween(_ExpectPropertyToBeBetween):
+class ExpectBurstinessBetween(_ExpectPropertyBetween):
     """Expect the burstiness of the bursty and random episodes to be between two bounds."""
 
     metric_dependencies = ("table.burstiness",)
 
 
-class ExpectBurstinessAboveRandomToBeBetween(_ExpectPropertyToBeBetween):
+class ExpectBurstinessAboveRandomBetween(_ExpectPropertyBetween):
     """Expect burstiness to exceed the level of random contexts by an amount between two bounds."""
 
     metric_dependencies = ("table.burstiness_above_random",)
 
 
-class ExpectZipfExponentToBeBetween(_ExpectPropertyToBeBetween):
+class ExpectZipfExponentBetween(_ExpectPropertyBetween):
     """Expect the Zipf exponent of the action frequencies to be between two bounds."""
 
     metric_dependencies = ("table.zipf_exponent",)
 
 
-class ExpectWordProperty(_ExpectPropertyToBeBetween, ABC):
+class ExpectWordProperty(_ExpectPropertyBetween, ABC):
     """A figure of the verbs or the nouns of the table."""
 
     part: Part
@@ -126,13 +126,13 @@ class ExpectWordProperty(_ExpectPropertyToBeBetween, ABC):
     args_keys: ClassVar[tuple[str, ...]] = ("part", "min_value", "max_value")
 
 
-class ExpectSynonymyToBeBetween(ExpectWordProperty):
+class ExpectSynonymyBetween(ExpectWordProperty):
     """Expect the bits by which a class leaves its word open to be between two bounds."""
 
     metric_dependencies = ("table.synonymy",)
 
 
-class ExpectHomonymyToBeBetween(ExpectWordProperty):
+class ExpectHomonymyBetween(ExpectWordProperty):
     """Expect the bits by which a word leaves its class open to be between two bounds."""
 
     metric_dependencies = ("table.homonymy",)

@@ -33,7 +33,7 @@ _ROW_NAMES = ("query", "narration_id")
 class Outcome:
     """One expectation and what was found."""
 
-    # In Great Expectations' form, e.g. "expect_burstiness_to_be_between".
+    # In Great Expectations' form, e.g. "expect_burstiness_between".
     name: str
     table: str
     # What of the table it is about: a column, several, a part of speech, or the table itself.

@@ -183,17 +183,17 @@ def _rewriting() -> list[Expectation]:
 def _distribution(config: ValidateConfig) -> list[Expectation]:
     properties = (
         (
-            own.ExpectBurstinessToBeBetween,
+            own.ExpectBurstinessBetween,
             config.burstiness,
             "Burstiness: {} of the context clips share the query's verb or noun class.",
         ),
         (
-            own.ExpectBurstinessAboveRandomToBeBetween,
+            own.ExpectBurstinessAboveRandomBetween,
             config.burstiness_above_random,
             "Burstiness exceeds the share that random contexts would have by {}.",
         ),
         (
-            own.ExpectZipfExponentToBeBetween,
+            own.ExpectZipfExponentBetween,
             config.zipf_exponent,
             "Skew: the Zipf exponent of the queries' actions (0: all equally frequent) is {}.",
         ),
@@ -211,10 +211,10 @@ def _dynamic_meaning(config: ValidateConfig) -> list[Expectation]:
     synonyms = "Synonyms: given the {} class, its word is uncertain by {} bits (0: one word each)."
     homonyms = "Homonyms: given the {} word, its class is uncertain by {} bits (0: one class each)."
     properties: tuple[tuple[type[own.ExpectWordProperty], own.Part, Bounds, str], ...] = (
-        (own.ExpectSynonymyToBeBetween, "verb", config.verb_synonymy, synonyms),
-        (own.ExpectSynonymyToBeBetween, "noun", config.noun_synonymy, synonyms),
-        (own.ExpectHomonymyToBeBetween, "verb", config.verb_homonymy, homonyms),
-        (own.ExpectHomonymyToBeBetween, "noun", config.noun_homonymy, homonyms),
+        (own.ExpectSynonymyBetween, "verb", config.verb_synonymy, synonyms),
+        (own.ExpectSynonymyBetween, "noun", config.noun_synonymy, synonyms),
+        (own.ExpectHomonymyBetween, "verb", config.verb_homonymy, homonyms),
+        (own.ExpectHomonymyBetween, "noun", config.noun_homonymy, homonyms),
     )
     return [
         expectation(

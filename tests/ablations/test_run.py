@@ -18,8 +18,10 @@ def base(monkeypatch):
     return yaml.safe_load(Path("params.yaml").read_text())
 
 
-def test_the_matrix_has_every_variant_and_three_seeds():
-    assert MATRIX["name"] == list(VARIANTS)
+def test_the_pipelines_have_every_variant_and_three_seeds():
+    binding = yaml.safe_load((ROOT / "binding/dvc.yaml").read_text())["stages"]
+    assert [*MATRIX["name"], *binding] == list(VARIANTS)
+    assert all(len(set(stage["matrix"]["seed"])) >= 3 for stage in binding.values())
     assert len(set(MATRIX["seed"])) >= 3
 
 
@@ -39,6 +41,11 @@ def _at(params, key):
     for part in key.split("."):
         params = params[part]
     return params
+
+
+def test_a_run_starts_from_the_model_of_its_own_seed(base):
+    params = run.variant_params(base, "binding", seed=2)
+    assert params["train"]["model"]["pretrained"] == "../captioner-2/data/train/model"
 
 
 def test_unknown_variants_and_keys_are_named(base, tmp_path, monkeypatch):

@@ -164,7 +164,7 @@ def test_broken_burstiness_stops_before_training(project: Project) -> None:
     result = project.dvc("repro")
     project.params({})
     assert result.returncode != 0
-    assert "expect_burstiness_to_be_between" in result.stderr
+    assert "expect_burstiness_between" in result.stderr
     assert "observed" in result.stderr
     assert "Running stage 'train'" not in result.stdout
     after = project.results()

@@ -64,9 +64,9 @@ def test_lost_burstiness_stops_the_pipeline(workspace: Path) -> None:
     observed = read_json(paths.VALIDATION)["data"]["train_episodes"]["burstiness"]
     assert observed < 0.5
     message = str(stopped.value)
-    assert "expect_burstiness_to_be_between (episodes-train, table)" in message
+    assert "expect_burstiness_between (episodes-train, table)" in message
     assert f"expected min 0.95 and max 1.0, observed {observed}" in message
-    assert "\nexpect_burstiness_above_random_to_be_between" in message
+    assert "\nexpect_burstiness_above_random_between" in message
     assert "expect_no_query_leakage" not in message
     # What was found can be looked at.
     assert read_json(paths.VALIDATION)["success"] is False

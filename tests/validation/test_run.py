@@ -69,7 +69,7 @@ def test_sound_data_passes_and_the_site_is_readable(
     assert content["success"] is True
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert content["data"]["train_episodes"]["burstiness"] == pytest.approx(
-        next(o.observed for o in outcomes if o.name == "expect_burstiness_to_be_between")
+        next(o.observed for o in outcomes if o.name == "expect_burstiness_between")
     )
     assert (tmp_path / "index.html").exists()
     page = next(tmp_path.glob("validations/episodes-train/**/*.html")).read_text()
@@ -132,11 +132,9 @@ def test_lost_distributions_fail_their_expectations(
         tmp_path,
     )
     failed = {(outcome.table, outcome.name): outcome for outcome in found if not outcome.success}
-    assert failed["dealt", "expect_burstiness_to_be_between"].observed < 0.5
-    assert failed["dealt", "expect_burstiness_above_random_to_be_between"].observed < 0.2
-    assert failed["level", "expect_zipf_exponent_to_be_between"].observed == pytest.approx(
-        0, abs=0.05
-    )
+    assert failed["dealt", "expect_burstiness_between"].observed < 0.5
+    assert failed["dealt", "expect_burstiness_above_random_between"].observed < 0.2
+    assert failed["level", "expect_zipf_exponent_between"].observed == pytest.approx(0, abs=0.05)
 
 
 def test_words_of_one_class_fail_their_expectations(
@@ -147,9 +145,9 @@ def test_words_of_one_class_fail_their_expectations(
     tables = make_tables(world.narrations, world.split, world.clips, only)
     suites = [suite for suite in build_suites(bounds, ["train"]) if suite.name == "training-words"]
     found = {(o.name, o.subject): o for o in run_suites(suites, tables.checked, tmp_path)}
-    assert not found["expect_synonymy_to_be_between", "verb"].success
-    assert found["expect_synonymy_to_be_between", "noun"].observed == 0
-    assert not found["expect_homonymy_to_be_between", "noun"].success
+    assert not found["expect_synonymy_between", "verb"].success
+    assert found["expect_synonymy_between", "noun"].observed == 0
+    assert not found["expect_homonymy_between", "noun"].success
 
 
 def test_broken_tables_fail_their_expectations(
@@ -189,8 +187,8 @@ def test_a_property_without_bounds_is_not_expected_anything_of(bounds: ValidateC
         for suite in build_suites(free, ["train"])
         for expectation in suite.expectations
     }
-    assert "expect_burstiness_to_be_between" not in names
-    assert "expect_burstiness_above_random_to_be_between" in names
+    assert "expect_burstiness_between" not in names
+    assert "expect_burstiness_above_random_between" in names
 
 
 def test_no_training_episodes(world: World, episodes: Episodes) -> None:
