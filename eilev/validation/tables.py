@@ -114,7 +114,8 @@ def _burstiness_histogram(episodes: pd.DataFrame) -> pd.DataFrame:
     """Episodes of each kind by the share of context items that share a class with the query."""
     filled = episodes[episodes["context_size"] > 0]
     share = filled["num_shared"] / filled["context_size"]
-    pieces = []
+    # Episodes without any context have no share: no rows.
+    pieces = [pd.DataFrame({"kind": pd.Series(dtype="str"), "share": [], "episodes": []})]
     for kind in sorted(filled["kind"].unique()):
         counts, _ = np.histogram(share[filled["kind"] == kind], bins=_EDGES)
         pieces.append(

@@ -195,3 +195,12 @@ def test_no_training_episodes(world: World, episodes: Episodes) -> None:
     empty = {**episodes, "train": episodes["train"].head(0)}
     with pytest.raises(ValueError, match="no training episodes"):
         make_tables(world.narrations, world.split, world.clips, empty)
+
+
+def test_episodes_without_any_context_have_no_burstiness(world: World, episodes: Episodes) -> None:
+    train = episodes["train"].assign(shots=0, kind="bursty", meaning="natural", narrations=None)
+    train["context"] = [[] for _ in range(len(train))]
+    alone = make_tables(world.narrations, world.split, world.clips, {**episodes, "train": train})
+    assert alone.burstiness.empty
+    assert list(alone.burstiness) == ["kind", "share", "episodes"]
+    assert alone.properties["train_episodes"]["burstiness"] is None
