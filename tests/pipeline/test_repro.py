@@ -26,11 +26,13 @@ SMALL = {
         "train": {
             "shots": [0, 2],
             "max_queries": 48,
+            "marginal": None,
             "mixture": [{"kind": "bursty", "meaning": "natural", "share": 1.0}],
         },
         "val": {
             "shots": [2],
             "max_queries": 16,
+            "marginal": None,
             "mixture": [{"kind": "bursty", "meaning": "permuted", "share": 1.0}],
         },
         "evaluation": {
@@ -68,7 +70,7 @@ class Project:
             check=True,
         ).stdout.split("\n")
         for name in names:
-            if name and name != "dvc.lock" and (ROOT / name).is_file():
+            if name and Path(name).name != "dvc.lock" and (ROOT / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
         author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
