@@ -17,7 +17,7 @@ Seed = Annotated[int, Field(ge=0)]
 
 Source = Literal["ego4d", "epic_kitchens"]
 Kind = Literal["bursty", "random", "contrastive"]
-Meaning = Literal["natural", "canonical", "permuted"]
+Meaning = Literal["natural", "canonical", "permuted", "renamed"]
 Condition = Literal["bursty", "random", "contrastive", "shuffled", "no_video"]
 
 
@@ -154,8 +154,8 @@ class EpisodeMixture(Section):
             shots = item.shots or self.shots
             if item.ways is not None:
                 _require_divisible(shots, item.ways)
-            if item.meaning == "permuted" and not any(shots):
-                raise ValueError("permuted episodes need a number above 0 among 'shots'")
+            if item.meaning in ("permuted", "renamed") and not any(shots):
+                raise ValueError(f"{item.meaning} episodes need a number above 0 among 'shots'")
         return self
 
 

@@ -6,8 +6,9 @@ class/word  a verb or noun class of the taxonomy / the surface word (a lemma) th
 action      a (verb class, noun class) pair
 episode     context clips in order, then one query clip
 shots       number of context clips
-meaning     natural: the narrators' words; canonical: one word per class; permuted: the words of the
-            classes are re-assigned within the episode, so only the context can tell
+meaning     natural: the narrators' words; canonical: one word per class; permuted: each class of the
+            episode gets another class's word, so only the context can tell; renamed: each word of
+            the episode gets another word, so that synonyms stay synonyms
 """
 
 from typing import Any, Literal, get_args

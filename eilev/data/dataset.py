@@ -79,7 +79,7 @@ class EpisodeDataset(Dataset[EpisodeItem]):
         texts = episode_texts(row["narrations"], clip_ids, self.narrations)
         rng = np.random.default_rng([self.seed, int(row["epoch"]), index])
         layout = make_layout(texts, self.format, rng)
-        free = self.format.symmetries and row["meaning"] == "permuted"
+        free = self.format.symmetries and row["meaning"] in ("permuted", "renamed")
         return EpisodeItem(layout, clip_ids, int(rng.integers(len(SYMMETRIES))) if free else 0)
 
 

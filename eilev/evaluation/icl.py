@@ -97,8 +97,8 @@ class Judge:
     """Knows which words count as right for each query.
 
     A verb word is right when it belongs to the query's verb class: synonyms count, and a homonym
-    counts for each of its classes; nouns likewise. Where an episode re-assigns the words of the
-    classes (meaning `permuted`) only those of its own narration are right. A query without verb
+    counts for each of its classes; nouns likewise. Where an episode re-assigns the words (meanings
+    `permuted` and `renamed`), those are right that it uses for the query's classes. A query without verb
     or noun class, or of the catch-all verb, is not judged.
     """
 
@@ -119,11 +119,20 @@ class Judge:
         """Return the words that are right for a trial's query; None where it is not judged."""
         if trial.query not in self._classes:
             return None
-        if trial.meaning == "permuted":
-            verb, noun = self._find(trial.texts[-1])
-            return Answer(_known(verb), _known(noun))
         verb_class, noun_class = self._classes[trial.query]
+        if trial.meaning in ("permuted", "renamed"):
+            return Answer(self._said(trial, 0, verb_class), self._said(trial, 1, noun_class))
         return Answer(self._verb_words[verb_class], self._noun_words[noun_class])
+
+    def _said(self, trial: Trial, part: int, class_name: str) -> frozenset[str]:
+        """Words that an episode uses for a class."""
+        clips = zip(trial.clip_ids, trial.texts, strict=True)
+        words = (
+            self._find(text)[part]
+            for clip, text in clips
+            if self._classes.get(clip, ("", ""))[part] == class_name
+        )
+        return frozenset(word for word in words if word is not None)
 
     def table(
         self, split: Split, trials: Sequence[Trial], generated: Sequence[str]
@@ -169,10 +178,6 @@ def _cells(predictions: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]
         rows = predictions[predictions["condition"] == condition]
         for shots in sorted(rows["shots"].unique().tolist()):
             yield condition, shots, rows[rows["shots"] == shots]
-
-
-def _known(word: str | None) -> tuple[str, ...]:
-    return () if word is None else (word,)
 
 
 def _score(cell: pd.DataFrame) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def violations(
         **_identity(episodes, items),
         **_origin(items, facts, split, is_contrastive),
         **_actions(items, is_contrastive),
-        **_narrations(episodes, items),
+        **_narrations(episodes, items, facts),
     }
     return pd.DataFrame(columns)
 
@@ -86,28 +86,46 @@ def _actions(items: Items, is_contrastive: Bools) -> dict[str, Ints]:
     }
 
 
-def _narrations(episodes: pd.DataFrame, items: Items) -> dict[str, Ints]:
-    is_natural = (episodes["meaning"] == "natural").to_numpy(dtype=np.bool_)
-    is_permuted = (episodes["meaning"] == "permuted").to_numpy(dtype=np.bool_)
+def _narrations(episodes: pd.DataFrame, items: Items, facts: ClipFacts) -> dict[str, Ints]:
+    is_natural, is_permuted, is_renamed = (
+        (episodes["meaning"] == meaning).to_numpy(dtype=np.bool_)
+        for meaning in ("natural", "permuted", "renamed")
+    )
     brought = np.array([0 if own is None else len(own) for own in episodes["narrations"]])
     wanted = np.where(is_natural, 0, episodes["context"].map(len).to_numpy("int64") + 1)
-    synonyms = np.zeros(is_natural.size, np.int64)
-    homonyms = np.zeros(is_natural.size, np.int64)
-    parts = ((items.verbs, items.verb_words), (items.nouns, items.noun_words))
-    for classes, words in parts:
-        named = (classes >= 0) & (words != "")
-        episode = items.episode[named]
-        codes = pd.factorize(words[named])[0].astype(np.int64)
-        pairs = pd.factorize(pair_keys(classes[named], codes))[0].astype(np.int64)
-        num_pairs = _num_distinct(episode, pairs, is_natural.size)
-        synonyms += num_pairs - _num_distinct(episode, classes[named], is_natural.size)
-        homonyms += num_pairs - _num_distinct(episode, codes, is_natural.size)
+    synonyms, homonyms = _exchanged_words(items, facts, is_renamed)
     return {
         "missing_or_extra_narrations": np.abs(brought - wanted),
         "foreign_narrations": count_per_episode(items, items.is_foreign),
         "words_beside_the_class_word": np.where(is_natural, 0, synonyms),
-        "words_of_several_classes": np.where(is_permuted, homonyms, 0),
+        "words_of_several_classes": np.where(is_permuted | is_renamed, homonyms, 0),
     }
+
+
+def _exchanged_words(items: Items, facts: ClipFacts, is_renamed: Bools) -> tuple[Ints, Ints]:
+    """How many words too many stand for one thing, and how many things too many for one word.
+
+    The things are classes; in renamed episodes they are the narrators' words. The query of a
+    renamed episode takes a word of its context, so it is left out.
+    """
+    synonyms = np.zeros(is_renamed.size, np.int64)
+    homonyms = np.zeros(is_renamed.size, np.int64)
+    renamed = is_renamed[items.episode]
+    parts = (
+        (items.verbs, items.verb_words, facts.verb_words),
+        (items.nouns, items.noun_words, facts.noun_words),
+    )
+    for classes, words, own in parts:
+        own_codes = pd.factorize(np.array([*own, ""], dtype=object))[0][items.clip]
+        things = np.where(renamed, own_codes, classes)
+        named = (classes >= 0) & (words != "") & ~(renamed & items.is_query)
+        episode = items.episode[named]
+        codes = pd.factorize(words[named])[0].astype(np.int64)
+        pairs = pd.factorize(pair_keys(things[named], codes))[0].astype(np.int64)
+        num_pairs = _num_distinct(episode, pairs, is_renamed.size)
+        synonyms += num_pairs - _num_distinct(episode, things[named], is_renamed.size)
+        homonyms += num_pairs - _num_distinct(episode, codes, is_renamed.size)
+    return synonyms, homonyms
 
 
 def _groups(episode: Ints, values: Ints) -> tuple[Ints, Ints]:

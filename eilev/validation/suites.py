@@ -124,7 +124,7 @@ def _episodes(split: Split) -> list[Expectation]:
         core.ExpectColumnValuesToBeInSet(
             column="meaning",
             value_set=list(get_args(Meaning)),
-            description="An episode's words are natural, canonical or permuted.",
+            description="An episode's words are natural, canonical, permuted or renamed.",
         ),
         core.ExpectColumnValuesToBeBetween(
             column="epoch", min_value=0, description="Epochs are counted from 0."
@@ -165,17 +165,19 @@ def _structure() -> list[Expectation]:
 def _rewriting() -> list[Expectation]:
     return [
         own.ExpectNarrationPerClip(
-            description="A canonical or permuted episode brings one narration per clip and the"
-            " query, a natural one none."
+            description="An episode with other words than the narrators' brings one narration"
+            " per clip and the query, a natural one none."
         ),
         own.ExpectNarrationOfItsClip(
             description="An episode's own narrations are those of its clips with other words."
         ),
         own.ExpectOneWordPerClass(
-            description="A canonical or permuted episode has one word for each class."
+            description="A canonical or permuted episode has one word for each class, a renamed one"
+            " for each word of its context."
         ),
         own.ExpectOneClassPerWord(
-            description="In a permuted episode no word stands for two classes."
+            description="In a permuted episode no word stands for two classes, in a renamed one"
+            " for two words."
         ),
     ]
 

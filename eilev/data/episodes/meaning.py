@@ -4,6 +4,8 @@ natural    the narrators' words
 canonical  every class by its most frequent word: no synonyms any more (the paper's ablation)
 permuted   the words of the classes are re-assigned within the episode, so that only the context
            can tell what a word means (Chan et al., arXiv 2205.05055)
+renamed    the same word by word: the synonyms and homonyms of the episode's narrators stay such, so
+           that a class can have several new words
 """
 
 from collections.abc import Mapping
@@ -30,6 +32,10 @@ class Vocabulary:
     canonical: tuple[str, ...]
     # Distinct canonical words of the training classes: what permuted episodes draw from.
     pool: tuple[str, ...]
+    # Code of each clip's own word (num_clips,), negative where there is none to replace.
+    word_codes: Ints
+    # Distinct words of the training clips: what renamed episodes draw from.
+    spoken: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,13 @@ def make_rewriter(narrations: pd.DataFrame, is_train: Bools) -> Rewriter:
     """
     everywhere = Lexicon.from_narrations(narrations)
     train = Lexicon.from_narrations(narrations[is_train])
-    verbs = _vocabulary(narrations, "verb", everywhere.canonical_verbs, train.canonical_verbs)
-    nouns = _vocabulary(narrations, "noun", everywhere.canonical_nouns, train.canonical_nouns)
+    canonical = {
+        "verb": (everywhere.canonical_verbs, train.canonical_verbs),
+        "noun": (everywhere.canonical_nouns, train.canonical_nouns),
+    }
+    verbs, nouns = (
+        _vocabulary(narrations, is_train, part, *words) for part, words in canonical.items()
+    )
     verb_words, noun_words = (
         [word if code >= 0 else None for word, code in zip(words, vocabulary.codes, strict=True)]
         for words, vocabulary in (
@@ -69,15 +80,22 @@ def make_rewriter(narrations: pd.DataFrame, is_train: Bools) -> Rewriter:
 
 
 def _vocabulary(
-    narrations: pd.DataFrame, kind: str, everywhere: Mapping[str, str], train: Mapping[str, str]
+    narrations: pd.DataFrame,
+    is_train: Bools,
+    part: str,
+    everywhere: Mapping[str, str],
+    train: Mapping[str, str],
 ) -> Vocabulary:
-    codes, names = encode_classes(narrations[f"{kind}_class"])
-    has_word = narrations[f"{kind}_word"].notna().to_numpy()
+    codes, names = encode_classes(narrations[f"{part}_class"])
+    words = narrations[f"{part}_word"]
+    codes = np.where(words.notna().to_numpy(), codes, MISSING)
     return Vocabulary(
-        codes=np.where(has_word, codes, MISSING),
+        codes=codes,
         # A class none of whose clips names a word is never written.
         canonical=tuple(train.get(name, everywhere.get(name, "")) for name in names),
         pool=tuple(sorted({train[name] for name in names if name in train})),
+        word_codes=np.where(codes >= 0, pd.factorize(words)[0], MISSING),
+        spoken=tuple(sorted(words[is_train & (codes >= 0)].unique())),
     )
 
 
@@ -112,6 +130,45 @@ def write_permuted(rewriter: Rewriter, clips: Ints, uniforms: Floats) -> list[li
         )
     )
     return _write(rewriter, clips, verbs, nouns)
+
+
+def write_renamed(rewriter: Rewriter, clips: Ints, uniforms: Floats) -> list[list[str]]:
+    """Narrations of clips with each word of an episode exchanged for another one throughout it.
+
+    Args:
+        rewriter: of all clips.
+        clips: context and query of each episode (num_episodes, num_items).
+        uniforms: in [0, 1), (num_episodes, 4 * num_items).
+
+    Raises:
+        ValueError: an episode has more words than the training clips.
+    """
+    half = 2 * clips.shape[1]
+    verbs, nouns = (
+        np.array(vocabulary.spoken, dtype=object)[
+            assign_words(heard_words(vocabulary, clips), len(vocabulary.spoken), numbers)
+        ]
+        for vocabulary, numbers in (
+            (rewriter.verbs, uniforms[:, :half]),
+            (rewriter.nouns, uniforms[:, half:]),
+        )
+    )
+    return _write(rewriter, clips, verbs, nouns)
+
+
+def heard_words(vocabulary: Vocabulary, clips: Ints) -> Ints:
+    """Word codes of clips (num_episodes, num_items) in which the query speaks as its context does.
+
+    The narrator of the query may have a word of their own for its class; renamed, nothing could
+    tell it. So the query takes the word of the first context clip of its class, if there is one.
+    """
+    words: Ints = vocabulary.word_codes[clips]
+    classes = vocabulary.codes[clips]
+    alike = (classes[:, :-1] == classes[:, -1:]) & (classes[:, -1:] >= 0)
+    # The query stands last: where no context clip is alike, it is its own first.
+    first = np.column_stack([alike, np.ones(len(clips), np.bool_)]).argmax(axis=1)
+    words[:, -1] = words[np.arange(len(clips)), first]
+    return words
 
 
 def assign_words(codes: Ints, num_words: int, uniforms: Floats) -> Ints:
@@ -168,7 +225,7 @@ def _write(
 
 
 class WordReader:
-    """Finds the words in narrations that `write_canonical` or `write_permuted` wrote."""
+    """Finds the words in narrations that the `write_` functions wrote."""
 
     def __init__(self, rewriter: Rewriter):
         self._rewriter = rewriter
@@ -196,7 +253,8 @@ class WordReader:
     def _known(self, slot: Slot) -> dict[str, str]:
         if slot.model not in self._words:
             verbs, nouns = self._rewriter.verbs, self._rewriter.nouns
-            words = {*(verbs if slot.pos == "VERB" else nouns).canonical} - {""}
+            vocabulary = verbs if slot.pos == "VERB" else nouns
+            words = {*vocabulary.canonical, *vocabulary.spoken} - {""}
             self._words[slot.model] = {
                 inflect(slot.model, word, slot.pos): word for word in sorted(words)
             }

@@ -36,13 +36,13 @@ class Recipe:
 def mixture_recipes(config: EpisodeMixture) -> tuple[tuple[Recipe, ...], list[float]]:
     """Recipes of a mixture and their shares: an item's share is divided among its shot counts.
 
-    A permuted item takes only shot counts above zero, because without a context nothing tells its
-    words; a contrastive one only those that its ways divide.
+    A permuted or renamed item takes only shot counts above zero, because without a context nothing
+    tells its words; a contrastive one only those that its ways divide.
     """
     recipes: list[Recipe] = []
     shares: list[float] = []
     for item in config.mixture:
-        needs_context = item.meaning == "permuted" or item.kind == "contrastive"
+        needs_context = item.meaning in ("permuted", "renamed") or item.kind == "contrastive"
         least = 1 if needs_context else 0
         counts = item.shots or config.shots
         shots = [s for s in counts if s >= least and s % (item.ways or 1) == 0]

@@ -7,7 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eilev.data.distributions import Floats, Ints
-from eilev.data.episodes.meaning import Rewriter, write_canonical, write_permuted
+from eilev.data.episodes.meaning import (
+    Rewriter,
+    write_canonical,
+    write_permuted,
+    write_renamed,
+)
 from eilev.data.episodes.recipes import Recipe
 from eilev.schema import EPISODES
 
@@ -58,6 +63,7 @@ def _narrations(
         texts = write_canonical(rewriter, items)
     else:
         own = uniforms[:, recipe.context_draws : recipe.draws]
-        texts = write_permuted(rewriter, items, own)
+        write = write_permuted if recipe.meaning == "permuted" else write_renamed
+        texts = write(rewriter, items, own)
     column: pa.Array[Any] = pa.array(texts, kind)
     return column
