@@ -18,7 +18,7 @@ Seed = Annotated[int, Field(ge=0)]
 Source = Literal["ego4d", "epic_kitchens"]
 Kind = Literal["bursty", "random", "contrastive"]
 Meaning = Literal["natural", "canonical", "permuted", "renamed"]
-Condition = Literal["bursty", "random", "contrastive", "shuffled", "no_video"]
+Condition = Literal["bursty", "random", "contrastive", "shuffled", "no_video", "new_words"]
 
 
 class ParamsError(ValueError):

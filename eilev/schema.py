@@ -6,9 +6,9 @@ class/word  a verb or noun class of the taxonomy / the surface word (a lemma) th
 action      a (verb class, noun class) pair
 episode     context clips in order, then one query clip
 shots       number of context clips
-meaning     natural: the narrators' words; canonical: one word per class; permuted: each class of the
-            episode gets another class's word, so only the context can tell; renamed: each word of
-            the episode gets another word, so that synonyms stay synonyms
+meaning     natural: the narrators' words; canonical: one word per class; permuted: the words of the
+            classes are re-assigned within the episode, so only the context can tell; renamed: the
+            same word by word, so that synonyms stay synonyms
 """
 
 from typing import Any, Literal, get_args
@@ -105,6 +105,7 @@ PREDICTIONS = pa.schema(
         _field("context", pa.list_(pa.string())),
         _field("narration", pa.string()),
         _field("generated", pa.string()),
+        _field("confidence", pa.float64()),
         _field("verb_correct", pa.bool_()),
         _field("noun_correct", pa.bool_()),
     ]

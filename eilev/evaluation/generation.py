@@ -20,6 +20,15 @@ _Key = tuple[tuple[str, ...], tuple[str, ...], bool]
 
 
 @dataclass(frozen=True)
+class Generated:
+    """A narration and how sure the model was of it."""
+
+    sentence: str
+    # Probability of the whole sentence, the product of its tokens', in [0, 1].
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Features:
     """What the language model sees of each clip.
 
@@ -57,28 +66,28 @@ def encode_clips(
 
 def generate_narrations(
     trials: Sequence[Trial], loaded: LoadedModel, features: Features, config: EvaluateConfig
-) -> list[str]:
+) -> list[Generated]:
     """Narrate the query of each trial greedily.
 
     Trials that show the model the same thing (all conditions do without shots) are generated once.
 
     Returns:
-        One sentence per trial, in their order.
+        One narration per trial, in their order.
     """
     keys: list[_Key] = [(trial.videos, trial.texts[:-1], trial.blank) for trial in trials]
     distinct = dict(zip(reversed(keys), reversed(trials), strict=True))
     layouts = {key: _prompt(trial, loaded, config) for key, trial in distinct.items()}
     # Rows of one length need no padding, which is a row's work for nothing.
     queue = sorted(distinct, key=lambda key: len(layouts[key].input_ids))
-    sentences: dict[_Key, str] = {}
+    narrated: dict[_Key, Generated] = {}
     with tqdm(total=len(queue), desc="generate", unit="episode") as bar:
         for start in range(0, len(queue), config.batch_size):
             batch = queue[start : start + config.batch_size]
             rows = [row for key in batch for row in features.rows(distinct[key])]
             written = _generate([layouts[key] for key in batch], rows, loaded, features, config)
-            sentences.update(zip(batch, written, strict=True))
+            narrated.update(zip(batch, written, strict=True))
             bar.update(len(batch))
-    return [sentences[key] for key in keys]
+    return [narrated[key] for key in keys]
 
 
 def _prompt(trial: Trial, loaded: LoadedModel, config: EvaluateConfig) -> Layout:
@@ -100,17 +109,20 @@ def _generate(
     loaded: LoadedModel,
     features: Features,
     config: EvaluateConfig,
-) -> list[str]:
+) -> list[Generated]:
     device = features.values.device
     padded = pad_layouts(layouts, loaded.codec.pad_id, "left")
     inputs = {
         name: torch.from_numpy(padded[name]).to(device)
         for name in ("input_ids", "attention_mask", "video_input_mask")
     }
-    tokens = loaded.model.generate(
+    tokens, confidences = loaded.model.generate_greedily(
         **inputs,
         video_features=features.values[list(rows)],
         max_new_tokens=config.max_new_tokens,
-        do_sample=False,
     )
-    return [loaded.codec.decode(row).strip() for row in tokens.tolist()]
+    sentences = [loaded.codec.decode(row).strip() for row in tokens.tolist()]
+    return [
+        Generated(sentence, confidence)
+        for sentence, confidence in zip(sentences, confidences.tolist(), strict=True)
+    ]

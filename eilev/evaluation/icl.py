@@ -10,8 +10,10 @@ import torch
 
 from eilev.config import EvaluateConfig
 from eilev.data.dataset import Frames, clip_ids_of
+from eilev.data.new_words import NEW_NOUNS, NEW_VERBS
 from eilev.data.words import Lexicon
-from eilev.evaluation.generation import encode_clips, generate_narrations
+from eilev.evaluation.calibration import calibration_error
+from eilev.evaluation.generation import Generated, encode_clips, generate_narrations
 from eilev.evaluation.probes import majority_word, probes
 from eilev.evaluation.text import Answer, WordFinder, accuracies, bleu, rouge_l
 from eilev.evaluation.trials import CONTRASTIVE_SHUFFLED, Trial, build_trials
@@ -98,14 +100,14 @@ class Judge:
 
     A verb word is right when it belongs to the query's verb class: synonyms count, and a homonym
     counts for each of its classes; nouns likewise. Where an episode re-assigns the words (meanings
-    `permuted` and `renamed`), those are right that it uses for the query's classes. A query without verb
-    or noun class, or of the catch-all verb, is not judged.
+    `permuted`, `renamed` and `new`), those are right that it uses for the query's classes. A query
+    without verb or noun class, or of the catch-all verb, is not judged.
     """
 
     def __init__(self, narrations: pd.DataFrame):
         lexicon = Lexicon.from_narrations(narrations)
         self._verb_words, self._noun_words = lexicon.verb_words, lexicon.noun_words
-        self._find = WordFinder(lexicon).find
+        self._find = WordFinder(lexicon, NEW_VERBS, NEW_NOUNS).find
         table = narrations.set_index("narration_id")
         self._classes = {
             clip: (verb, noun)
@@ -120,7 +122,7 @@ class Judge:
         if trial.query not in self._classes:
             return None
         verb_class, noun_class = self._classes[trial.query]
-        if trial.meaning in ("permuted", "renamed"):
+        if trial.meaning in ("permuted", "renamed", "new"):
             return Answer(self._said(trial, 0, verb_class), self._said(trial, 1, noun_class))
         return Answer(self._verb_words[verb_class], self._noun_words[noun_class])
 
@@ -135,23 +137,23 @@ class Judge:
         return frozenset(word for word in words if word is not None)
 
     def table(
-        self, split: Split, trials: Sequence[Trial], generated: Sequence[str]
+        self, split: Split, trials: Sequence[Trial], generated: Sequence[Generated]
     ) -> pd.DataFrame:
-        """Judge the sentences of trials: schema.PREDICTIONS and four more columns.
+        """Judge the narrations of trials: schema.PREDICTIONS and three more columns.
 
         scored: the query has classes to be judged by. majority_verb, majority_noun: the words most
         frequent in the context are right. (One row per trial.)
         """
         rows = [
-            self._row(split, trial, sentence)
-            for trial, sentence in zip(trials, generated, strict=True)
+            self._row(split, trial, narrated)
+            for trial, narrated in zip(trials, generated, strict=True)
         ]
         return pd.DataFrame(rows)
 
-    def _row(self, split: Split, trial: Trial, sentence: str) -> dict[str, Any]:
+    def _row(self, split: Split, trial: Trial, narrated: Generated) -> dict[str, Any]:
         answer = self.answer(trial)
         judged = answer or Answer((), ())
-        verb_correct, noun_correct = judged.judge(*self._find(sentence))
+        verb_correct, noun_correct = judged.judge(*self._find(narrated.sentence))
         words = [self._find(text) for text in trial.texts[:-1]]
         majority = judged.judge(
             majority_word([verb for verb, _ in words]), majority_word([noun for _, noun in words])
@@ -163,7 +165,8 @@ class Judge:
             "query": trial.query,
             "context": list(trial.clip_ids[:-1]),
             "narration": trial.texts[-1],
-            "generated": sentence,
+            "generated": narrated.sentence,
+            "confidence": narrated.confidence,
             "verb_correct": verb_correct,
             "noun_correct": noun_correct,
             "scored": answer is not None,
@@ -184,14 +187,17 @@ def _score(cell: pd.DataFrame) -> dict[str, Any]:
     """Score the predictions of one split, condition and shot count.
 
     count: judged queries, behind the accuracies. unscored: those that could not be judged; ROUGE-L
-    and BLEU are over all.
+    and BLEU are over all. confidence: mean over the judged; calibration_error: of the action.
     """
     judged = cell[cell["scored"]]
+    right = judged["verb_correct"] & judged["noun_correct"]
     references, generated = cell["narration"].tolist(), cell["generated"].tolist()
     return {
         **accuracies(judged["verb_correct"].tolist(), judged["noun_correct"].tolist()),
         "rouge_l": rouge_l(references, generated),
         "bleu": bleu(references, generated),
+        "confidence": float(judged["confidence"].mean()) if len(judged) else None,
+        "calibration_error": calibration_error(judged["confidence"], right),
         "count": len(judged),
         "unscored": len(cell) - len(judged),
     }

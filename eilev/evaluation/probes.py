@@ -54,6 +54,8 @@ def probes(curves: Curves, majority: Curves) -> dict[str, Any]:
     """
     shown = {name: curve for name, curve in curves.items() if name != CONTRASTIVE_SHUFFLED}
     return {
+        # What the weights know: the same queries without a context.
+        "in_weights": curves.get("bursty", {}).get(0),
         "in_context_gain": {name: in_context_gain(curve) for name, curve in shown.items()},
         "binding_gap": binding_gap(curves),
         CONTRASTIVE_SHUFFLED: _with_text_keys(curves.get(CONTRASTIVE_SHUFFLED, {})),

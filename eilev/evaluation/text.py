@@ -11,11 +11,11 @@ from eilev.data.words import Lexicon, find_words
 
 
 class WordFinder:
-    """Finds the verb word and the noun word of a sentence among those of a lexicon."""
+    """Finds the verb word and the noun word of a sentence: those of a lexicon and further ones."""
 
-    def __init__(self, lexicon: Lexicon):
-        self._verbs = _all_words(lexicon.verb_words)
-        self._nouns = _all_words(lexicon.noun_words)
+    def __init__(self, lexicon: Lexicon, verbs: Collection[str] = (), nouns: Collection[str] = ()):
+        self._verbs = {*_all_words(lexicon.verb_words), *verbs}
+        self._nouns = {*_all_words(lexicon.noun_words), *nouns}
         # Generated sentences repeat thousands of times.
         self.find = lru_cache(maxsize=None)(self._find)
 

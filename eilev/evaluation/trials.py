@@ -10,6 +10,8 @@ import pandas as pd
 
 from eilev.config import Condition, Kind
 from eilev.data.dataset import episode_texts
+from eilev.data.episodes.meaning import make_rewriter, write_permuted
+from eilev.data.new_words import with_new_words
 
 # Contrastive episodes with their videos deranged: no curve of its own, but half of the binding gap.
 CONTRASTIVE_SHUFFLED: Literal["contrastive_shuffled"] = "contrastive_shuffled"
@@ -22,6 +24,7 @@ _KIND_OF: Mapping[TrialCondition, Kind] = {
     "contrastive": "contrastive",
     "shuffled": "bursty",
     "no_video": "bursty",
+    "new_words": "bursty",
     CONTRASTIVE_SHUFFLED: "contrastive",
 }
 
@@ -89,6 +92,8 @@ def build_trials(
                 f"params.yaml: evaluate.conditions has '{condition}', which needs '{kind}' "
                 "in episodes.evaluation.kinds"
             )
+        if condition == "new_words":
+            rows = _in_new_words(rows, narrations, rng)
         for row in rows.to_dict("records"):
             trial = _trial(row, condition, texts)
             if condition in ("shuffled", CONTRASTIVE_SHUFFLED):
@@ -97,6 +102,25 @@ def build_trials(
                 trial = _with_deranged_videos(trial, action_of, rng)
             trials.append(replace(trial, blank=condition == "no_video"))
     return trials
+
+
+def _in_new_words(
+    episodes: pd.DataFrame, narrations: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Episodes told in words that occur nowhere in training, one for each class."""
+    everywhere = np.ones(len(narrations), dtype=np.bool_)
+    rewriter = with_new_words(make_rewriter(narrations, everywhere))
+    place_of = pd.Series(np.arange(len(narrations)), index=narrations["narration_id"])
+    pieces = []
+    for shots, rows in episodes.groupby("shots"):
+        ids = [
+            [*context, query] for context, query in zip(rows["context"], rows["query"], strict=True)
+        ]
+        clips = place_of[np.ravel(ids)].to_numpy().reshape(len(rows), -1)
+        uniforms = rng.random((len(rows), 4 * (int(str(shots)) + 1)))
+        told = pd.Series(write_permuted(rewriter, clips, uniforms), index=rows.index)
+        pieces.append(rows.assign(meaning="new", narrations=told))
+    return pd.concat(pieces)
 
 
 def derange(labels: Sequence[Hashable], rng: np.random.Generator) -> list[int]:

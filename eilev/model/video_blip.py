@@ -204,6 +204,52 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
         # begins with its start token.
         return tokens if self.config.use_decoder_only_language_model else tokens[:, 1:]
 
+    @torch.no_grad()
+    def generate_greedily(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        video_input_mask: Tensor,
+        max_new_tokens: int,
+        pixel_values: Tensor | None = None,
+        video_features: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Continue left-padded prompts with the likeliest token each time.
+
+        Args:
+            input_ids: (batch, length), padded on the left.
+            attention_mask: (batch, length), 0 at padding.
+            video_input_mask: (batch, length), non-zero at placeholders.
+            max_new_tokens: most tokens to write.
+            pixel_values: (num_videos, 3, time, height, width); see `splice`.
+            video_features: (num_videos, num_query_tokens, width); see `splice`.
+
+        Returns:
+            New tokens (batch, new length), and the probability of each row's (batch,): the product
+            of its tokens', the end of the sequence among them.
+        """
+        embeds = self.splice(input_ids, video_input_mask, pixel_values, video_features)
+        output = self.language_model.generate(
+            inputs_embeds=embeds,
+            attention_mask=attention_mask,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            output_scores=True,
+            return_dict_in_generate=True,
+        )
+        # The scores are the last steps': an encoder-decoder begins with its start token.
+        tokens: Tensor = output.sequences[:, -len(output.scores) :]
+        logits = torch.stack(output.scores, dim=1).float()
+        chosen = logits.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+        return tokens, chosen.where(self._is_written(tokens), 0.0).sum(dim=1).exp()
+
+    def _is_written(self, tokens: Tensor) -> Tensor:
+        """Which of the new tokens (batch, length) come no later than a row's end."""
+        ends = self.language_model.generation_config.eos_token_id
+        is_end = torch.isin(tokens, torch.as_tensor(ends, device=tokens.device))
+        return is_end.cumsum(dim=1) - is_end.long() == 0
+
     def _decoder_input_ids(self, input_ids: Tensor, labels: Tensor | None) -> Tensor:
         if labels is not None:
             shifted: Tensor = self.language_model.prepare_decoder_input_ids_from_labels(labels)

@@ -16,6 +16,7 @@ COLOURS = {
     "contrastive": "#009E73",
     "shuffled": "#E69F00",
     "no_video": "#CC79A7",
+    "new_words": "#D55E00",
 }
 # Curves that lie on each other stay visible: what is drawn over bursty is dashed.
 LINE_STYLES = {"shuffled": (0, (4, 3)), "no_video": (0, (1, 2))}
@@ -29,6 +30,8 @@ Curve = Mapping[str, Mapping[str, float | None]]
 # Shots, then mean, least and greatest score over seeds.
 Band = Sequence[tuple[int, float, float, float]]
 
+# Conditions whose confidence is drawn.
+_SURE_ABOUT = ("bursty", "random", "contrastive")
 _PAIR = (COLOURS["bursty"], COLOURS["shuffled"])
 
 
@@ -52,15 +55,36 @@ def in_context_curves(metrics: Mapping[str, Any], score: str = "action_accuracy"
     return _svg(figure)
 
 
+def calibration_curves(metrics: Mapping[str, Any]) -> str:
+    """How sure the model is (dashed) beside how often it is right (solid), by shots.
+
+    Args:
+        metrics: metrics.json (design section 4).
+    """
+    splits = [split for split in SPLIT_TITLES if metrics.get(split)]
+    figure = Figure(figsize=(4.6 * len(splits), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
+    for axes, split in zip(panels, splits, strict=True):
+        shown = {name: metrics[split][name] for name in _SURE_ABOUT if name in metrics[split]}
+        for condition, entry in shown.items():
+            _draw_curve(axes, condition, entry["shots"], "action_accuracy")
+            _draw_curve(axes, condition, entry["shots"], "confidence", linestyle="--", label="")
+        _label(axes, SPLIT_TITLES[split], "shots (clips in the context)", "")
+        axes.set_ylim(0, 1)
+    panels[0].set_ylabel("right (line), sure (dashed)")
+    _legend_below(figure, panels)
+    return _svg(figure)
+
+
 def _legend_below(figure: Figure, panels: Sequence[Axes]) -> None:
     """One legend for all panels, each condition once."""
     lines = {line.get_label(): line for axes in panels for line in axes.get_lines()}
     names = [name for name in COLOURS if name in lines]
     handles = [lines[name] for name in names]
-    figure.legend(handles, names, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+    figure.legend(handles, names, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
 
 
-def _draw_curve(axes: Axes, condition: str, curve: Curve, score: str) -> None:
+def _draw_curve(axes: Axes, condition: str, curve: Curve, score: str, **style: Any) -> None:
     points = [(int(shots), row[score]) for shots, row in curve.items() if row[score] is not None]
     if points:
         shots, values = zip(*sorted(points), strict=True)
@@ -70,8 +94,7 @@ def _draw_curve(axes: Axes, condition: str, curve: Curve, score: str) -> None:
             marker="o",
             markersize=4,
             color=COLOURS[condition],
-            linestyle=LINE_STYLES.get(condition, "-"),
-            label=condition,
+            **{"linestyle": LINE_STYLES.get(condition, "-"), "label": condition} | style,
         )
         axes.set_xticks(shots)
 

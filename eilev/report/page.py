@@ -51,6 +51,12 @@ def render_page(
         title=title,
         headline=headline(metrics),
         curves=charts.in_context_curves(metrics),
+        calibration=charts.calibration_curves(metrics),
+        probes={
+            charts.SPLIT_TITLES[split]: _probe_rows(metrics, split)
+            for split in charts.SPLIT_TITLES
+            if metrics.get(split)
+        },
         tables={
             charts.SPLIT_TITLES[split]: _table(metrics[split])
             for split in charts.SPLIT_TITLES
@@ -100,6 +106,27 @@ def _table(conditions: Mapping[str, Any]) -> dict[str, Any]:
         for name, entry in conditions.items()
     }
     return {"shots": shots, "rows": rows}
+
+
+def _probe_rows(metrics: Mapping[str, Any], split: str) -> dict[str, float | None]:
+    """The probes at the most shots, by what they say."""
+    probes = metrics["probes"][split]
+    rows = {"in-weights score: right without a context": probes["in_weights"]}
+    for name, gains in probes["in_context_gain"].items():
+        rows[f"in-context gain, {name}"] = _at_most_shots(gains)
+    rows["binding gap: contrastive minus the same with videos shuffled"] = _at_most_shots(
+        probes["binding_gap"]
+    )
+    for name, majority in probes["majority"].items():
+        rows[f"majority words of the context, {name}"] = _at_most_shots(majority)
+    for name, entry in metrics[split].items():
+        errors = {shots: row["calibration_error"] for shots, row in entry["shots"].items()}
+        rows[f"calibration error, {name}"] = _at_most_shots(errors)
+    return rows
+
+
+def _at_most_shots(by_shots: Mapping[str, float | None]) -> float | None:
+    return by_shots[max(by_shots, key=int)] if by_shots else None
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -32,6 +32,8 @@ class Answer:
     """What a model said of the query."""
 
     generated: str
+    # Probability that the model gave it.
+    confidence: float
     verb_correct: bool
     noun_correct: bool
 
@@ -88,7 +90,9 @@ def narration_facts(narrations: pd.DataFrame) -> Facts:
 
 def make_answer(row: Mapping[Hashable, Any]) -> Answer:
     """Take the answer out of a row of schema.PREDICTIONS."""
-    return Answer(row["generated"], bool(row["verb_correct"]), bool(row["noun_correct"]))
+    return Answer(
+        row["generated"], row["confidence"], bool(row["verb_correct"]), bool(row["noun_correct"])
+    )
 
 
 def make_sample(

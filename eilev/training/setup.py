@@ -12,6 +12,7 @@ from accelerate import Accelerator
 import eilev
 from eilev.config import TrainConfig
 from eilev.data.dataset import ClipSource, EpisodeDataset, EpisodeFormat, Frames, clip_ids_of
+from eilev.data.new_words import new_word_forms
 from eilev.data.preprocess import PREPROCESSOR_FILE, Preprocessing
 from eilev.data.tokenizer import TextCodec, load_codec, train_word_codec
 from eilev.model.build import build_model, pretrained_folder
@@ -119,5 +120,6 @@ def _text_and_pixels(
     assert config.model.scratch is not None  # noqa: S101  (ModelConfig has exactly one origin)
     # Episodes whose words are permuted may inflect a word as no narration does.
     own = (rows for table in episodes.values() for rows in table["narrations"].dropna())
-    words = [*narrations["narration"], *config.prompts, *(text for rows in own for text in rows)]
-    return train_word_codec(words), Preprocessing(config.model.scratch.image_size)
+    told = (text for rows in own for text in rows)
+    texts = [*narrations["narration"], *config.prompts, *told, *new_word_forms()]
+    return train_word_codec(texts), Preprocessing(config.model.scratch.image_size)

@@ -28,6 +28,7 @@ def write_answers(episodes):
         condition="random",
         narration="unused",
         generated="The camera wearer <b>flies</b>.",
+        confidence=0.5,
         verb_correct=False,
         noun_correct=True,
     )

@@ -2,10 +2,12 @@ import doctest
 
 import pytest
 
-from eilev.evaluation import probes, text, trials
+from eilev.evaluation import calibration, probes, text, trials
 
 
-@pytest.mark.parametrize("module", [probes, text, trials], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [calibration, probes, text, trials], ids=lambda module: module.__name__
+)
 def test_the_examples_in_the_docstrings_hold(module):
     failed, tried = doctest.testmod(module)
     assert tried

@@ -8,6 +8,7 @@ from eilev.config import EvaluateConfig
 from eilev.data.dataset import Frames
 from eilev.data.preprocess import Preprocessing
 from eilev.data.tokenizer import train_word_codec
+from eilev.evaluation.generation import Generated
 from eilev.evaluation.icl import Judge, evaluate, summarise
 from eilev.evaluation.trials import Trial
 from eilev.io import read_table, write_table
@@ -17,7 +18,7 @@ from eilev.schema import PREDICTIONS
 from tests.kitchen import make_kitchen, narration_rows
 from tests.tiny import IMAGE_SIZE, PROMPT, tiny_config
 
-CONDITIONS = ("bursty", "random", "contrastive", "shuffled", "no_video")
+CONDITIONS = ("bursty", "random", "contrastive", "shuffled", "no_video", "new_words")
 
 # "clean" is a word of wash and of wipe.
 TABLE = narration_rows(
@@ -38,6 +39,10 @@ def trial(query, context=(), condition="bursty", meaning="natural", own=None):
     return Trial(condition, meaning, ids, tuple(texts), ids)
 
 
+def answers(*sentences):
+    return [Generated(sentence, 0.75) for sentence in sentences]
+
+
 def says(verb, noun):
     return f"The camera wearer {verb} the {noun}."
 
@@ -56,31 +61,41 @@ def says(verb, noun):
     ],
 )
 def test_an_action_is_right_when_its_words_belong_to_the_classes(query, sentence, right):
-    row = Judge(TABLE).table("test", [trial(query)], [sentence]).iloc[0]
+    row = Judge(TABLE).table("test", [trial(query)], answers(sentence)).iloc[0]
     assert row["scored"]
     assert (row["verb_correct"], row["noun_correct"]) == right
 
 
-def test_where_words_are_permuted_only_the_episode_tells_what_is_right():
-    permuted = trial(CUT_ONION, meaning="permuted", own=[says("wipes", "knife")])
-    table = Judge(TABLE).table(
-        "test", [permuted] * 2, [says("wipes", "knife"), says("cuts", "onion")]
-    )
+@pytest.mark.parametrize("meaning", ["permuted", "renamed", "new"])
+def test_where_words_are_exchanged_only_the_episode_tells_what_is_right(meaning):
+    exchanged = trial(CUT_ONION, meaning=meaning, own=[says("wipes", "knife")])
+    said = answers(says("wipes", "knife"), says("cuts", "onion"))
+    table = Judge(TABLE).table("test", [exchanged] * 2, said)
     assert table["verb_correct"].tolist() == table["noun_correct"].tolist() == [True, False]
+
+
+def test_every_word_that_a_renamed_episode_has_for_a_class_is_right():
+    own = [says("wipes", "plate"), says("slices", "onion"), says("wipes", "knife")]
+    renamed = trial(CUT_ONION, (OTHER_ONION, CUT_NOTHING), meaning="renamed", own=own)
+    narrated = answers(says("wipes", "plate"), says("wipes", "knife"), says("slices", "knife"))
+    table = Judge(TABLE).table("test", [renamed] * 3, narrated)
+    # The clips without a class are no evidence for what a word means.
+    assert table["verb_correct"].tolist() == [True, True, False]
+    assert table["noun_correct"].tolist() == [False, True, True]
 
 
 @pytest.fixture(scope="module")
 def by_hand():
     """Two shots: of three judged queries one action, two verbs, one noun right; two unscored."""
     queries = [CUT_ONION, WASH_PLATE, WIPE_KNIFE, OTHER_ONION, CUT_NOTHING]
-    answers = [says("slices", "onion"), says("cleans", "knife"), says("cuts", "plate")]
-    answers += [says("cuts", "onion")] * 2
+    said = [says("slices", "onion"), says("cleans", "knife"), says("cuts", "plate")]
+    said += [says("cuts", "onion")] * 2
     # The majority word of each context: its first clip's, as all words occur once.
     contexts = [(CUT_ONION, WIPE_KNIFE), (WIPE_KNIFE, CUT_ONION), (WIPE_KNIFE, WASH_PLATE)]
     contexts += [(CUT_ONION, WIPE_KNIFE)] * 2
     trials = [trial(query, context) for query, context in zip(queries, contexts, strict=True)]
     trials += [trial(query) for query in queries]
-    return summarise(Judge(TABLE).table("novel", trials, answers + [""] * 5))
+    return summarise(Judge(TABLE).table("novel", trials, answers(*said, *[""] * 5)))
 
 
 def test_accuracies_by_hand(by_hand):
@@ -94,15 +109,23 @@ def test_accuracies_by_hand(by_hand):
     assert by_hand.probes["novel"]["in_context_gain"] == {"bursty": {"2": pytest.approx(1 / 3)}}
 
 
+def test_calibration_by_hand(by_hand):
+    """All are given at 0.75: a third of them is right with context, none without."""
+    shots = by_hand.metrics["novel"]["bursty"]["shots"]
+    assert shots["2"]["confidence"] == 0.75
+    assert shots["2"]["calibration_error"] == pytest.approx(0.75 - 1 / 3)
+    assert shots["0"]["calibration_error"] == 0.75
+
+
 def test_majority_baseline_by_hand(by_hand):
     """Right for onion and for knife; for the plate it says wipe and knife."""
     assert by_hand.probes["novel"]["majority"] == {"bursty": {"2": pytest.approx(2 / 3)}}
 
 
 def test_queries_that_cannot_be_judged_give_no_accuracy():
-    table = Judge(TABLE).table("test", [trial(OTHER_ONION)], [says("cuts", "onion")])
+    table = Judge(TABLE).table("test", [trial(OTHER_ONION)], answers(says("cuts", "onion")))
     scores = summarise(table).metrics["test"]["bursty"]["shots"]["0"]
-    assert scores["action_accuracy"] is None
+    assert scores["action_accuracy"] is scores["confidence"] is None
     assert (scores["count"], scores["unscored"]) == (0, 1)
     json.dumps(scores, allow_nan=False)
 
@@ -134,7 +157,12 @@ def test_metrics_have_the_agreed_shape(evaluated):
             for scores in condition["shots"].values():
                 assert {"action_accuracy", "verb_accuracy", "noun_accuracy"} < set(scores)
                 assert {"rouge_l", "bleu", "count"} < set(scores)
+                assert 0 < scores["confidence"] < 1
+                assert 0 <= scores["calibration_error"] <= 1
         assert set(evaluated.probes[split]["binding_gap"]) == {"2"}
+        # No weight knows a new word.
+        assert of_split["new_words"]["shots"]["0"]["action_accuracy"] == 0
+        assert evaluated.probes[split]["in_weights"] == 0
     json.dumps(evaluated.metrics | evaluated.probes, allow_nan=False)
 
 
@@ -148,5 +176,5 @@ def test_predictions_fit_their_schema(evaluated, tmp_path):
 def test_curves_have_a_row_per_point(evaluated):
     curves = evaluated.curves
     assert not curves.duplicated(["split", "condition", "shots"]).any()
-    assert len(curves[curves["split"] == "test"]) == 3 + 3 + 2 + 2 + 3
+    assert len(curves[curves["split"] == "test"]) == 3 + 3 + 2 + 2 + 3 + 3
     assert isinstance(curves, pd.DataFrame)

@@ -1,7 +1,12 @@
 import pandas as pd
 import pytest
 
-from eilev.report.charts import action_frequencies, burstiness_histogram, in_context_curves
+from eilev.report.charts import (
+    action_frequencies,
+    burstiness_histogram,
+    calibration_curves,
+    in_context_curves,
+)
 from eilev.report.page import curve_table, headline, training_charts
 
 
@@ -34,6 +39,14 @@ def test_table_has_a_row_per_condition_and_a_dash_for_what_was_not_scored():
 def test_charts_are_the_same_bytes_for_the_same_numbers():
     assert in_context_curves(METRICS) == in_context_curves(METRICS)
     assert "shuffled" in in_context_curves(METRICS)
+
+
+def test_calibration_is_drawn_where_contexts_are():
+    sure = {"shots": {"8": {"action_accuracy": 0.5, "confidence": 0.9}}}
+    chart = calibration_curves({"novel": {"bursty": sure, "no_video": sure}})
+    assert "right (line), sure (dashed)" in chart
+    assert "bursty" in chart
+    assert "no_video" not in chart
 
 
 def test_data_charts_name_what_they_show():

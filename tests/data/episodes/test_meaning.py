@@ -139,3 +139,38 @@ def test_assigned_words_are_even() -> None:
 def test_more_classes_than_words() -> None:
     with pytest.raises(ValueError, match="3 classes, but there are 2 words"):
         meaning.assign_words(np.array([[0, 1, 2]]), 2, np.full((1, 6), 0.5))
+
+
+def test_renamed_words_are_exchanged_one_for_one() -> None:
+    narrations = make_world(400).narrations
+    rewriter = meaning.make_rewriter(narrations, np.ones(len(narrations), dtype=np.bool_))
+    reader = meaning.WordReader(rewriter)
+    clips = np.random.default_rng(0).integers(0, len(narrations), (200, 7))
+    written = meaning.write_renamed(rewriter, clips, row_uniforms((0,), 0, 200, 28))
+    synonyms = homonyms = 0
+    for episode, sentences in zip(clips.tolist(), written, strict=True):
+        for part, kind in enumerate(("verb", "noun")):
+            rows = narrations.loc[episode]
+            said = [
+                (reader.read(clip, sentence) or ("?", "?"))[part]
+                for clip, sentence in zip(episode, sentences, strict=True)
+            ]
+            old, classes = rows[f"{kind}_word"].tolist(), rows[f"{kind}_class"].tolist()
+            context = [pair for pair in zip(old, said, strict=True) if isinstance(pair[0], str)]
+            known = {*(context if not isinstance(old[-1], str) else context[:-1])}
+            assert len({a for a, _ in known}) == len(known) == len({b for _, b in known})
+            # The query speaks as the first context clip of its class does.
+            alike = [i for i in range(6) if classes[i] == classes[-1] and isinstance(old[i], str)]
+            if isinstance(old[-1], str) and alike:
+                assert said[-1] == said[alike[0]]
+            names = {(name, word) for name, word in zip(classes, said, strict=True) if word}
+            synonyms += len(names) - len({name for name, _ in names})
+            homonyms += len(names) - len({word for _, word in names})
+    assert synonyms > 100
+    assert homonyms > 0
+
+
+def test_renamed_words_are_those_of_the_training_clips() -> None:
+    is_train = np.array([False, True, False, True, True, False, True, False])
+    assert meaning.make_rewriter(NARRATIONS, is_train).verbs.spoken == ("slice", "wash")
+    assert meaning.make_rewriter(NARRATIONS, is_train).nouns.spoken == ("dish", "onion", "plate")
