@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from eilev.config import MixtureItem
 from eilev.data.items import ClipFacts, lay_out
 from eilev.schema import Split
 from eilev.validation.checks import violations
+from tests.data.episodes.test_build import CONFIG
 from tests.validation import mutations
-from tests.worlds import World
+from tests.worlds import World, episode_frames
 
 CASES = [
     *(("train", mutate, column) for mutate, column in mutations.TRAIN.items()),
@@ -54,3 +56,51 @@ def test_no_episodes(episodes: dict[Split, pd.DataFrame], facts: ClipFacts) -> N
     broken = violations(table, lay_out(table, facts), facts, "novel")
     assert broken.empty
     assert "queries_in_context" in broken.columns
+
+
+@pytest.fixture(scope="module")
+def renamed(world: World) -> pd.DataFrame:
+    mixture = (MixtureItem(kind="bursty", meaning="renamed", share=1.0),)
+    train = CONFIG.train.model_copy(update={"mixture": mixture})
+    config = CONFIG.model_copy(update={"train": train})
+    return episode_frames(world.narrations, world.split, world.decoded_ids, config)["train"]
+
+
+def test_sound_renamed_episodes_may_have_synonyms(renamed: pd.DataFrame, facts: ClipFacts) -> None:
+    items = lay_out(renamed, facts)
+    broken = violations(renamed, items, facts, "train").drop(columns="trained_actions")
+    assert not broken.to_numpy().any()
+    # Held to the rule of permuted episodes, they break it.
+    as_permuted = renamed.assign(meaning="permuted")
+    assert violations(as_permuted, items, facts, "train")["words_beside_the_class_word"].any()
+
+
+@pytest.mark.parametrize(
+    ("same_word", "column"),
+    [(True, "words_beside_the_class_word"), (False, "words_of_several_classes")],
+)
+def test_a_renamed_word_stands_for_one_word(
+    same_word: bool,
+    column: str,
+    renamed: pd.DataFrame,
+    facts: ClipFacts,
+) -> None:
+    """The first clip of an episode gets a verb it shares with none, or another clip's."""
+    old = pd.Series(facts.verb_words, index=facts.ids)
+    for row, (context, told) in enumerate(
+        zip(renamed["context"], renamed["narrations"], strict=True)
+    ):
+        verbs = [old[clip] for clip in context]
+        others = [told[i].split()[3] for i in range(1, 4) if (verbs[i] == verbs[0]) == same_word]
+        if "" in verbs or not others:
+            continue
+        unsaid = set(renamed["narrations"].explode().str.split().str[3]) - {
+            sentence.split()[3] for sentence in told
+        }
+        words = told[0].split()
+        words[3] = min(unsaid) if same_word else others[0]
+        table = renamed.iloc[[row]].assign(narrations=[[" ".join(words), *told[1:]]])
+        broken = violations(table, lay_out(table, facts), facts, "train")
+        assert broken[column].item() > 0
+        return
+    pytest.fail("no episode to break")
