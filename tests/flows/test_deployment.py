@@ -19,6 +19,8 @@ def test_prefect_yaml_deploys() -> None:
             check=True,
         )
         deployment = client.read_deployment_by_name("pipeline/weekly")
+        ablations = client.read_deployment_by_name("pipeline/ablations")
+    assert ablations.parameters == {"targets": ["ablations/dvc.yaml"]}
     assert [schedule.active for schedule in deployment.schedules] == [False]
     step = "prefect.deployments.steps.set_working_directory"
     assert deployment.pull_steps == [{step: {"directory": str(ROOT)}}]
