@@ -122,6 +122,26 @@ def burstiness_above_random(episodes: pd.DataFrame) -> float | None:
     return level.either - random.either if level and random else None
 
 
+def burstiness_counts(episodes: pd.DataFrame) -> list[int]:
+    """Episodes by the share of their context with the query's verb or noun, in tenths from 0 to 1.
+
+    Of the episodes that `measured_burstiness` is about.
+    """
+    chosen = episodes[(episodes["kind"] != "contrastive") & (episodes["context_size"] > 0)]
+    shares = chosen["num_shared"] / chosen["context_size"]
+    return [int(count) for count in np.histogram(shares, bins=10, range=(0, 1))[0]]
+
+
+def rank_counts(episodes: pd.DataFrame) -> list[int]:
+    """Queries by the rank of their action: ranks 1, 2 to 3, 4 to 7, and so on.
+
+    Equally high for a Zipf exponent of 1; they double from one to the next for 0.
+    """
+    counts = action_counts(episodes["action"].to_numpy("int64"))
+    edges = 2 ** np.arange(counts.size.bit_length()) - 1
+    return [int(count) for count in np.add.reduceat(counts, edges)] if counts.size else []
+
+
 def query_zipf_exponent(episodes: pd.DataFrame) -> float | None:
     """Zipf exponent of the queries' actions, see `measured_zipf_exponent`."""
     return measured_zipf_exponent(episodes["action"].to_numpy("int64"))

@@ -6,26 +6,33 @@ A property such as burstiness needs several columns, so its metric is defined on
 """
 
 from abc import ABC
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
+from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 from great_expectations.expectations.core import ExpectColumnValuesToBeBetween
 from great_expectations.expectations.expectation import BatchExpectation
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+from great_expectations.render import LegacyDiagnosticRendererType
+from great_expectations.render.renderer.renderer import renderer
 
 from eilev.data import measures
 
 Part = Literal["verb", "noun"]
+
+# Bars of eight heights, and the mark of an empty one.
+_BARS = "\u00b7\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 
 
 class _Property(TableMetricProvider):
     """A figure of a whole table, None where it is not defined."""
 
     # Takes the table and the metric's value keys.
-    measure: ClassVar[Callable[..., float | None]]
+    measure: ClassVar[Callable[..., float | list[int] | None]]
 
     @metric_value(engine=PandasExecutionEngine)
     def _pandas(
@@ -34,7 +41,7 @@ class _Property(TableMetricProvider):
         metric_domain_kwargs: dict[str, Any],
         metric_value_kwargs: dict[str, Any],
         **_: Any,
-    ) -> float | None:
+    ) -> float | list[int] | None:
         table, _compute, _accessor = execution_engine.get_compute_domain(
             domain_kwargs=metric_domain_kwargs, domain_type=MetricDomainTypes.TABLE
         )
@@ -46,6 +53,20 @@ class Burstiness(_Property):
 
     metric_name = "table.burstiness"
     measure = staticmethod(measures.burstiness_level)
+
+
+class BurstinessCounts(_Property):
+    """Episodes by the share of context items that share a class with the query, in tenths."""
+
+    metric_name = "table.burstiness_counts"
+    measure = staticmethod(measures.burstiness_counts)
+
+
+class RankCounts(_Property):
+    """Queries by the rank of their action, in octaves."""
+
+    metric_name = "table.rank_counts"
+    measure = staticmethod(measures.rank_counts)
 
 
 class BurstinessAboveRandom(_Property):
@@ -99,10 +120,55 @@ class _ExpectPropertyBetween(BatchExpectation, ABC):
         return result
 
 
-class ExpectBurstinessBetween(_ExpectPropertyBetween):
+class _ExpectDrawnPropertyBetween(_ExpectPropertyBetween, ABC):
+    """A property that the Data Docs show with the histogram behind it, its second metric."""
+
+    # What the bars of the histogram stand for.
+    bars: ClassVar[str]
+
+    def _validate(
+        self,
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any] | None = None,
+        execution_engine: Any = None,
+    ) -> dict[str, Any]:
+        found = super()._validate(metrics, runtime_configuration, execution_engine)
+        counts = metrics[self.metric_dependencies[1]]
+        return found | {"result": found["result"] | {"details": {"histogram": counts}}}
+
+    @classmethod
+    @renderer(renderer_type=LegacyDiagnosticRendererType.OBSERVED_VALUE)
+    def _diagnostic_observed_value_renderer(
+        cls,
+        configuration: ExpectationConfiguration | None = None,
+        result: ExpectationValidationResult | None = None,
+        runtime_configuration: dict[str, Any] | None = None,
+    ) -> str:
+        value = str(
+            super()._diagnostic_observed_value_renderer(
+                configuration, result, runtime_configuration
+            )
+        )
+        found = (result.result if result else None) or {}
+        counts = found.get("details", {}).get("histogram")
+        return f"{value} {draw_bars(counts)} ({cls.bars})" if counts else value
+
+
+def draw_bars(counts: Sequence[int]) -> str:
+    """A histogram in one line of text, the highest bar full; only what is 0 is blank.
+
+    >>> draw_bars([1, 0, 4, 8])
+    '\u2581\u00b7\u2584\u2588'
+    """
+    most = max(*counts, 1)
+    return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in counts)
+
+
+class ExpectBurstinessBetween(_ExpectDrawnPropertyBetween):
     """Expect the burstiness of the bursty and random episodes to be between two bounds."""
 
-    metric_dependencies = ("table.burstiness",)
+    metric_dependencies = ("table.burstiness", "table.burstiness_counts")
+    bars = "episodes by the share of their context that is bursty, from 0 to 1"
 
 
 class ExpectBurstinessAboveRandomBetween(_ExpectPropertyBetween):
@@ -111,10 +177,11 @@ class ExpectBurstinessAboveRandomBetween(_ExpectPropertyBetween):
     metric_dependencies = ("table.burstiness_above_random",)
 
 
-class ExpectZipfExponentBetween(_ExpectPropertyBetween):
+class ExpectZipfExponentBetween(_ExpectDrawnPropertyBetween):
     """Expect the Zipf exponent of the action frequencies to be between two bounds."""
 
-    metric_dependencies = ("table.zipf_exponent",)
+    metric_dependencies = ("table.zipf_exponent", "table.rank_counts")
+    bars = "queries by the rank of their action: 1, 2 to 3, 4 to 7, ..."
 
 
 class ExpectWordProperty(_ExpectPropertyBetween, ABC):

@@ -110,3 +110,18 @@ def test_unknown_ids_and_foreign_sentences_are_laid_out(
     assert items.clip[0] == -1
     assert items.verbs[0] == items.nouns[0] == -1
     assert np.flatnonzero(items.is_foreign).tolist() == [0, 5]
+
+
+def test_episodes_are_counted_by_burstiness_and_by_the_rank_of_their_action():
+    episodes = pd.DataFrame(
+        {
+            "kind": ["bursty", "bursty", "random", "contrastive"],
+            "context_size": [4, 4, 0, 4],
+            "num_shared": [4, 2, 0, 1],
+            "action": [3, 3, 5, 7],
+        }
+    )
+    assert measures.burstiness_counts(episodes) == [0, 0, 0, 0, 0, 1, 0, 0, 0, 1]
+    # Ranks 1, then 2 and 3.
+    assert measures.rank_counts(episodes) == [2, 2]
+    assert measures.rank_counts(episodes.assign(action=-1)) == []

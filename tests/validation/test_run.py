@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -74,6 +75,9 @@ def test_sound_data_passes_and_the_site_is_readable(
     assert (tmp_path / "index.html").exists()
     page = next(tmp_path.glob("validations/episodes-train/**/*.html")).read_text()
     assert "No query is part of its own context." in page
+    # Nothing but bursty and random contexts: full bars at the right end.
+    assert re.search(r"[·▁-█]{9}█ \(episodes by the share of their context", page)
+    assert "(queries by the rank of their action" in page
     assert "amazonaws" not in page
 
 
