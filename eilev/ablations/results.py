@@ -5,7 +5,7 @@ python -m eilev.ablations.results
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ TITLES = {
     "no_dynamic_meaning": "Without dynamic meaning: one word per class",
     "no_context": "Without contexts (VideoBLIP)",
     "contrastive": "With contrastive contexts in the mixture",
+    "paper": "The paper's recipe: bursty contexts in the narrators' words",
+    "binding": "The recipe that binds (make binding)",
 }
 _NAME = re.compile(r"(?P<variant>.+)-(?P<seed>\d+)")
 
@@ -63,10 +65,9 @@ def summarise(runs: Runs) -> dict[str, Any]:
     """Curves with their spread, the two figures that decide, and how variants compare.
 
     Returns:
-        {variant: {"seeds": number, "curves": {split: {condition: {shots: spread}}}, "novel_score":
-        spread, "in_context_gain": spread, "versus_eilev": {figure: verdict}}}; a spread has mean,
-        min and max over seeds. Both figures are about bursty contexts of novel actions at the
-        largest number of shots.
+        {variant: {"seeds": number, "curves": {split: {condition: {shots: spread}}}, figure: spread
+        for each of FIGURES, "versus_eilev": {figure: verdict for the first two}}}; a spread has
+        mean, min and max over seeds.
     """
     results = {variant: _summary(metrics) for variant, metrics in runs.items()}
     for variant, summary in results.items():
@@ -104,17 +105,38 @@ def _summary(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         }
         for split in ("novel", "test")
     }
-    bursty = [run["novel"]["bursty"]["shots"] for run in metrics]
-    most = max(bursty[0], key=int)
-    scores = [run[most]["action_accuracy"] for run in bursty]
-    gains = [run[most]["action_accuracy"] - run["0"]["action_accuracy"] for run in bursty]
-    return {
-        "seeds": len(metrics),
-        "curves": curves,
-        "novel_score": _spread(scores),
-        "in_context_gain": _spread(gains),
-        "seconds": _spread([run["model"]["seconds"] for run in metrics]),
-    }
+    figures = {name: _spread([take(run) for run in metrics]) for name, take in FIGURES.items()}
+    seconds = _spread([run["model"]["seconds"] for run in metrics])
+    return {"seeds": len(metrics), "curves": curves, **figures, "seconds": seconds}
+
+
+def _at_most_shots(run: Mapping[str, Any], condition: str) -> float:
+    """Action accuracy on novel actions at the largest number of shots."""
+    shots = run["novel"][condition]["shots"]
+    accuracy: float = shots[max(shots, key=int)]["action_accuracy"]
+    return accuracy
+
+
+def _without_context(run: Mapping[str, Any], split: str) -> float:
+    accuracy: float = run[split]["bursty"]["shots"]["0"]["action_accuracy"]
+    return accuracy
+
+
+def _contrastive_shuffled(run: Mapping[str, Any]) -> float:
+    shuffled = run["probes"]["novel"]["contrastive_shuffled"]
+    accuracy: float = shuffled[max(shuffled, key=int)]
+    return accuracy
+
+
+# What a run is judged by: action accuracies, on novel actions at the most shots but for the last,
+# which is what the weights know of trained actions.
+FIGURES: Mapping[str, Callable[[Mapping[str, Any]], float]] = {
+    "novel_score": lambda run: _at_most_shots(run, "bursty"),
+    "in_context_gain": lambda run: _at_most_shots(run, "bursty") - _without_context(run, "novel"),
+    "contrastive_score": lambda run: _at_most_shots(run, "contrastive"),
+    "contrastive_shuffled": _contrastive_shuffled,
+    "in_weights": lambda run: _without_context(run, "test"),
+}
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
@@ -134,7 +156,13 @@ def render(results: Mapping[str, Any]) -> str:
         for variant, title in TITLES.items()
         if variant in results
     }
-    return fill("ablations.html.j2", figures=figures, results=results, full=FULL)
+    return fill(
+        "ablations.html.j2",
+        figures=figures,
+        results=results,
+        full=FULL,
+        columns=[*FIGURES],
+    )
 
 
 def _band(summary: Mapping[str, Any], condition: str) -> Band:

@@ -13,7 +13,8 @@ def metrics(zero, most):
 
     bursty, contrastive = curve(zero, most / 2, most), curve(zero, 0.1, 0.2)
     conditions = {"bursty": bursty, "contrastive": contrastive}
-    return {"novel": conditions, "test": conditions, "model": {"seconds": 1.0}}
+    probes = {"novel": {"contrastive_shuffled": {"0": 0.0, "8": 0.05}}}
+    return {"novel": conditions, "test": conditions, "model": {"seconds": 1.0}, "probes": probes}
 
 
 @pytest.fixture
@@ -38,6 +39,9 @@ def test_spread_over_seeds_and_verdicts(folder):
     summary = results.summarise(results.read_runs(folder))
     assert summary["eilev"]["novel_score"] == pytest.approx({"mean": 0.85, "min": 0.8, "max": 0.9})
     assert summary["eilev"]["in_context_gain"]["min"] == pytest.approx(0.7)
+    assert summary["eilev"]["contrastive_score"]["mean"] == pytest.approx(0.2)
+    assert summary["eilev"]["contrastive_shuffled"]["mean"] == pytest.approx(0.05)
+    assert summary["eilev"]["in_weights"] == pytest.approx({"mean": 0.05, "min": 0, "max": 0.1})
     assert summary["no_burst"]["versus_eilev"]["novel_score"] == "lower"
     assert summary["no_skew"]["versus_eilev"]["novel_score"] == "overlapping"
     assert summary["no_skew"]["curves"]["novel"]["bursty"]["4"]["max"] == pytest.approx(0.425)
