@@ -19,16 +19,17 @@ that matters.
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import decord
 import numpy as np
 from numpy.typing import NDArray
 
+_Result = TypeVar("_Result")
 Frames = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 
@@ -92,7 +93,7 @@ class Video:
         with _decoding(str(path)):
             self._reader: Any = _open(path, size)
             self.info = _info(self._reader)
-            exact = _seeks_exactly(self._reader)
+            exact = self._try(_seeks_exactly)
         if not exact:
             raise VideoError(
                 f"{path}: a seek gives other frames than reading in order (open groups of"
@@ -109,19 +110,27 @@ class Video:
             VideoError: a frame can't be decoded.
         """
         with _decoding(str(self._path)):
-            if self._reader is not None:
-                with suppress(*_DECORD_ERRORS):
-                    return self._read(indices)
-            self._reader = _open(self._path, self._size)
-            return self._read(indices)
+            return self._try(lambda reader: self._read(reader, indices))
 
-    def _read(self, indices: Indices) -> Frames:
+    def _try(self, use: Callable[[Any], _Result]) -> _Result:
+        """Use the reader, or a new one where that fails."""
+        if self._reader is not None:
+            with suppress(*_DECORD_ERRORS):
+                return self._use(use)
+        self._reader = _open(self._path, self._size)
+        return self._use(use)
+
+    def _use(self, use: Callable[[Any], _Result]) -> _Result:
         # Kept only if all goes well.
         reader, self._reader = self._reader, None
+        result = use(reader)
+        self._reader = reader
+        return result
+
+    def _read(self, reader: Any, indices: Indices) -> Frames:
         batch: Frames = reader.get_batch(indices.tolist()).asnumpy()
         if batch[0].nbytes * self.info.num_frames > _RUN_AHEAD_BYTES:
             reader.seek(0)
-        self._reader = reader
         return batch
 
 

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
-from eilev.config import load_params
+from eilev.config import Condition, load_params
 from eilev.io import read_table
 from eilev.schema import PREDICTIONS
 
@@ -116,7 +117,7 @@ def test_metrics_have_the_agreed_form(project: Project) -> None:
     metrics = json.loads((project.folder / "data/evaluate/metrics.json").read_text())
     assert set(metrics) == {"test", "novel", "data", "model", "probes"}
     for split in ("test", "novel"):
-        assert set(metrics[split]) == {"bursty", "random", "contrastive", "shuffled", "no_video"}
+        assert set(metrics[split]) == set(get_args(Condition))
         for entry in metrics[split].values():
             assert set(entry["shots"]) == {"0", "2"}
             for scores in entry["shots"].values():
@@ -152,7 +153,7 @@ def test_a_second_run_does_nothing_and_the_cache_restores_results(project: Proje
     assert "up to date" in project.dvc("repro").stdout
     shutil.rmtree(project.folder / "data/episodes")
     shutil.rmtree(project.folder / "data/train")
-    assert project.dvc("checkout").returncode == 0
+    assert project.dvc("checkout", "dvc.yaml").returncode == 0
     assert (project.folder / "data/train/model/model.safetensors").is_file()
     assert "up to date" in project.dvc("repro").stdout
 
