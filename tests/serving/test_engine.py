@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from eilev.data.interleave import Turn
+from eilev.data.interleave import TooLongError, Turn
 from eilev.export.bundle import BundleInfo, write_bundle
 from eilev.export.parity import torch_runner
 from eilev.manifest import BundleError
 from eilev.model.checkpoint import load_model
-from eilev.serving.engine import Engine, TooLongError
+from eilev.serving.engine import Engine
 from tests.tiny import IMAGE_SIZE, NARRATIONS, NUM_FRAMES, PROMPT, tiny_clips, tiny_model
 
 NUM_NEW = 6
