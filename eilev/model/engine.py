@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,15 +10,44 @@ from torch import Tensor
 
 from eilev.data.interleave import Turn, check_length
 from eilev.model.batch import Clip, Episode, make_batch, make_layout
-from eilev.model.checkpoint import LoadedModel
+from eilev.model.checkpoint import LoadedModel, load_model
+from eilev.model.hub import pretrained_folder
 from eilev.model.scoring import score_classes
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def open_checkpoint(name: str, device: str | None, dtype: str) -> "TorchEngine":
+    """Load a checkpoint by folder or hub name.
+
+    Args:
+        name: see `pretrained_folder`.
+        device: a torch device; the first GPU, or else the CPU, if None.
+        dtype: one of DTYPES.
+
+    Raises:
+        DataError: there is no such checkpoint, or a file of it is missing or broken.
+        ValueError: an unknown device or dtype, or the weights do not fit the config.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype is '{dtype}', must be one of {', '.join(DTYPES)}")
+    try:
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device '{device}' can't be used: {error}") from error
+    folder = pretrained_folder(name)
+    loaded = load_model(folder, DTYPES[dtype])
+    loaded.model.to(place)  # type: ignore[arg-type]
+    return TorchEngine(loaded, folder)
 
 
 @dataclass(frozen=True)
 class TorchEngine:
-    """A loaded checkpoint, on whatever device its model is."""
+    """A checkpoint that was loaded from `folder`, on whatever device its model is."""
 
     loaded: LoadedModel
+    folder: Path
 
     def generate(
         self,

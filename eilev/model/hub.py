@@ -85,14 +85,13 @@ def needed_files(files: list[str]) -> list[str]:
 
 def _download(repository: str, revision: str | None) -> Path:
     try:
-        files = HfApi().list_repo_files(repository, revision=revision)
+        siblings = HfApi().model_info(repository, revision=revision).siblings or []
     except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError):
         raise
     except (OSError, httpx2.HTTPError) as error:
         return _cached(repository, revision, error)
-    return Path(
-        snapshot_download(repository, revision=revision, allow_patterns=needed_files(files))
-    )
+    files = needed_files([sibling.rfilename for sibling in siblings])
+    return Path(snapshot_download(repository, revision=revision, allow_patterns=files))
 
 
 def _cached(repository: str, revision: str | None, reason: Exception) -> Path:

@@ -93,8 +93,20 @@ class Engine:
         """Narrate the last turn of one episode; see `complete`."""
         return self.complete([(turns, clips)], max_new_tokens)[0].text
 
-    def generate(self, requests: Sequence[Request], max_new_tokens: int) -> list[str]:
-        """Narrate the last turns of several episodes in one batch; see `complete`."""
+    def generate(
+        self,
+        requests: Sequence[Request],
+        max_new_tokens: int,
+        num_beams: int = 1,
+        length_penalty: float = 1.0,  # noqa: ARG002  (of beams; the interface is TorchEngine's)
+    ) -> list[str]:
+        """Narrate the last turns of several episodes in one batch; see `complete`.
+
+        Raises:
+            ValueError: beams are asked for, or as `complete`.
+        """
+        if num_beams != 1:
+            raise ValueError("a bundle narrates greedily; beams need the checkpoint in torch")
         return [completion.text for completion in self.complete(requests, max_new_tokens)]
 
     def complete(self, requests: Sequence[Request], max_new_tokens: int) -> list[Completion]:
