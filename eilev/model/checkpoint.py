@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 from eilev.data.defaults import NarrationDefaults
 from eilev.data.preprocess import PREPROCESSOR_FILE, Preprocessing
 from eilev.data.tokenizer import TOKENIZER_FILE, TextCodec, load_codec, save_codec
-from eilev.io import DataError, atomic_dir, read_json
+from eilev.io import DataError, atomic_dir, read_json, write_json
 from eilev.model.video_blip import VideoBlip
 from eilev.model.weights import check_weights
 
@@ -50,6 +50,7 @@ def save_model(
     """
     with atomic_dir(folder) as temporary:
         model.save_pretrained(temporary)
+        _untie(temporary / CONFIG_FILE)
         save_codec(codec, temporary)
         preprocessing.to_file(temporary / PREPROCESSOR_FILE)
         if defaults is not None:
@@ -130,6 +131,18 @@ def set_special_tokens(model: VideoBlip, codec: TextCodec) -> None:
     if model.config.image_token_index is None:
         spare = codec.vocab_size < num_rows
         model.config.image_token_index = codec.vocab_size if spare else codec.pad_id
+
+
+def _untie(path: Path) -> None:
+    """Say of a T5 whose output layer is its own that it is.
+
+    transformers 5 says "tied" of every T5, and goes by the tensors; 4 goes by the config, and would
+    overwrite the output layer with the embeddings.
+    """
+    config = read_json(path)
+    if config["text_config"].get("scale_decoder_outputs") is False:
+        config["text_config"]["tie_word_embeddings"] = False
+        write_json(config, path)
 
 
 def _check_config(path: Path) -> None:
