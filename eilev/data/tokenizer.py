@@ -51,12 +51,11 @@ class TextCodec:
         `after_prompt`: they continue the prompt in its sequence (decoder-only), with a space.
 
         Raises:
-            ValueError: no text, or one without a token.
+            ValueError: no text, or an empty one.
         """
-        rows = [self.encode(f" {text}" if after_prompt else text) for text in texts]
-        if not rows or not all(rows):
+        if not texts or not all(text.strip() for text in texts):
             raise ValueError("give at least one narration, and none that is empty")
-        return rows
+        return [self.encode(f" {text}" if after_prompt else text) for text in texts]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids` without special tokens; surrounding white space is kept."""
