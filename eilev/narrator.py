@@ -72,6 +72,10 @@ class Narrator:
             if device or dtype:
                 raise ValueError(f"{name}: 'device' and 'dtype' are for checkpoints, not bundles")
             return cls(*_open_bundle(folder))
+        if folder.is_dir() and not (folder / "config.json").is_file():
+            raise DataError(
+                f"{name}: neither a checkpoint (config.json) nor a bundle ({MANIFEST_FILE})"
+            )
         return cls(*_open_checkpoint(str(name), device, dtype or "float32"))
 
     def narrate(

@@ -87,14 +87,15 @@ def parse_items(items: Sequence[str], prompt: str | None) -> tuple[list[Footage]
             or there are two prompts.
     """
     videos, texts = list(items[::2]), list(items[1::2])
-    asked_twice = len(texts) == len(videos) and prompt is not None
-    if asked_twice:
+    if len(texts) == len(videos) and prompt is not None:
         raise ValueError(f"two prompts: '{texts[-1]}' and --prompt '{prompt}'")
     footage = [_footage(item, 2 * place + 1) for place, item in enumerate(videos)]
-    for place, text in enumerate(texts[: len(videos) - 1]):
-        if not text.strip() or Path(text).is_file():
-            problem = "a video" if text.strip() else "empty"
-            raise ValueError(f"argument {2 * place + 2} is {problem}, not a narration; {_ORDER}")
+    for place, text in enumerate(texts):
+        # The last one is a prompt, which may be empty.
+        is_empty = not text.strip() and place < len(videos) - 1
+        if is_empty or Path(text).is_file():
+            problem = "is empty" if is_empty else f"is the video '{text}'"
+            raise ValueError(f"argument {2 * place + 2} {problem}, not a text; {_ORDER}")
     return footage, [*texts, prompt][: len(videos)]
 
 
