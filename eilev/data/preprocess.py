@@ -37,9 +37,10 @@ class Preprocessing:
         path = folder / PREPROCESSOR_FILE
         together = folder / PROCESSOR_FILE
         if not path.is_file() and together.is_file():
-            config = read_json(together).get("image_processor")
-            if isinstance(config, dict):
-                return cls._from_config(config, together)
+            config = read_json(together)
+            section = config.get("image_processor") if isinstance(config, dict) else None
+            if section is not None:
+                return cls._from_config(section, together)
         return cls.from_file(path)
 
     @classmethod
@@ -53,7 +54,9 @@ class Preprocessing:
         return cls._from_config(read_json(path), path)
 
     @classmethod
-    def _from_config(cls, config: dict[str, Any], path: Path) -> Self:
+    def _from_config(cls, config: Any, path: Path) -> Self:
+        if not isinstance(config, dict):
+            raise DataError(f"{path}: not the settings of an image processor")
         _check_fixed(config, path)
         try:
             height, width = _sides(config["size"])

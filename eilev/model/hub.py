@@ -110,10 +110,12 @@ def _cached(repository: str, revision: str | None, reason: Exception) -> Path:
 
 
 def _unreachable(name: str, error: Exception) -> str:
+    repository, _, revision = name.partition("@")
+    command = f"hf download {repository}{revision and f' --revision {revision}'}"
     lines = str(error).strip().splitlines()
     detail = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     return (
         f"{name}: no such folder, not in the hub's cache ({constants.HF_HUB_CACHE}), and the hub "
         f"can't be reached ({detail}); go online, with HF_HUB_OFFLINE unset, or fetch it elsewhere "
-        f"('hf download {name.partition('@')[0]} --local-dir FOLDER') and give that folder"
+        f"('{command} --local-dir FOLDER') and give that folder"
     )

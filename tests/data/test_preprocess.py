@@ -101,6 +101,9 @@ def test_preprocessing_inside_a_processor_is_read(tmp_path):
     path.write_text(json.dumps({"image_processor": PUBLISHED[2] | {"do_pad": True}}))
     with pytest.raises(DataError, match=r"processor_config\.json: 'do_pad' is True"):
         Preprocessing.from_folder(tmp_path)
+    path.write_text(json.dumps({"image_processor": [224]}))
+    with pytest.raises(DataError, match="not the settings of an image processor"):
+        Preprocessing.from_folder(tmp_path)
     # Before transformers 5 the two had a file each.
     path.write_text(json.dumps({"num_query_tokens": 32}))
     with pytest.raises(DataError, match=r"preprocessor_config\.json: no such file"):

@@ -74,7 +74,7 @@ def test_without_the_hub_the_cache_serves(hub, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert pretrained_folder("owner/both") == online
     assert pretrained_folder(f"owner/both@{commit_of('main')}") == online
-    with pytest.raises(DataError, match="'hf download owner/both --local-dir FOLDER'"):
+    with pytest.raises(DataError, match="'hf download owner/both --revision v1 --local-dir"):
         pretrained_folder("owner/both@v1")
 
 
