@@ -3,19 +3,28 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from eilev.commands import describe, show
-
-COMMANDS = (describe, show)
+# Modules of eilev.commands, and what `eilev --help` says of them.
+COMMANDS = {
+    "describe": "measure a corpus or episodes",
+    "narrate": "narrate your own video, with narrated ones as examples",
+    "show": "draw episodes as a page",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; as with the stages, bad input ends in one line on stderr and exit code 1."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="eilev", description=__doc__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_parser(subparsers)
-    options = parser.parse_args(arguments)
+    for name, summary in COMMANDS.items():
+        # Only what is asked for is imported: not every installation has what every command needs.
+        if given[:1] == [name]:
+            import_module(f"eilev.commands.{name}").add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary)
+    options = parser.parse_args(given)
     try:
         options.run(options)
     except (ValueError, OSError) as error:

@@ -20,6 +20,10 @@ from eilev.data.tokenizer import TextCodec
 from eilev.schema import IGNORE_INDEX
 
 
+class TooLongError(ValueError):
+    """Prompt and new tokens do not fit into the model's positions."""
+
+
 @dataclass(frozen=True)
 class Turn:
     """One item of an episode: its videos, the prompt that follows them and the narration.
@@ -75,6 +79,26 @@ def interleave(
             raise ValueError("loss_on='all' needs a decoder-only model; use 'query'")
         return _encoder_decoder_layout(turns, codec, num_query_tokens)
     return _decoder_only_layout(turns, codec, num_query_tokens, loss_on)
+
+
+def check_length(layout: Layout, max_new_tokens: int, max_length: int | None) -> None:
+    """Check that a prompt leaves room for its narration.
+
+    Args:
+        layout: the prompt.
+        max_new_tokens: most tokens to write.
+        max_length: the model's positions; None where they are relative (T5).
+
+    Raises:
+        TooLongError: with the figures.
+    """
+    # The last new token is not fed back and needs no position.
+    needed = len(layout.input_ids) + max_new_tokens - 1
+    if max_length is not None and needed > max_length:
+        raise TooLongError(
+            f"{len(layout.input_ids)} prompt tokens (videos included) and {max_new_tokens} new "
+            f"tokens need {needed} positions, the model has {max_length}"
+        )
 
 
 def pad_layouts(

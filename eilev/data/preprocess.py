@@ -11,6 +11,8 @@ from PIL import Image
 from eilev.io import DataError, read_json, write_json
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
+# Where transformers 5 writes it, under "image_processor".
+PROCESSOR_FILE = "processor_config.json"
 
 # CLIP's channel statistics, which BLIP-2 checkpoints use.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -26,6 +28,22 @@ class Preprocessing:
     std: tuple[float, float, float] = CLIP_STD
 
     @classmethod
+    def from_folder(cls, folder: Path) -> Self:
+        """Read a checkpoint's preprocessing, wherever its transformers version put it.
+
+        Raises:
+            DataError: there is none, or one that is not supported (see `from_file`).
+        """
+        path = folder / PREPROCESSOR_FILE
+        together = folder / PROCESSOR_FILE
+        if not path.is_file() and together.is_file():
+            config = read_json(together)
+            section = config.get("image_processor") if isinstance(config, dict) else None
+            if section is not None:
+                return cls._from_config(section, together)
+        return cls.from_file(path)
+
+    @classmethod
     def from_file(cls, path: Path) -> Self:
         """Read a BLIP image processor's `preprocessor_config.json`.
 
@@ -33,12 +51,15 @@ class Preprocessing:
             DataError: the file is missing, or asks for anything but a bicubic resize to a square,
                 division by 255 and normalisation per channel.
         """
-        config = read_json(path)
-        for key, expected in _FIXED.items():
-            if config.get(key, expected) != expected:
-                raise DataError(f"{path}: '{key}' is {config[key]}, only {expected} is supported")
+        return cls._from_config(read_json(path), path)
+
+    @classmethod
+    def _from_config(cls, config: Any, path: Path) -> Self:
+        if not isinstance(config, dict):
+            raise DataError(f"{path}: not the settings of an image processor")
+        _check_fixed(config, path)
         try:
-            height, width = config["size"]["height"], config["size"]["width"]
+            height, width = _sides(config["size"])
             mean, std = tuple(config["image_mean"]), tuple(config["image_std"])
         except (KeyError, TypeError) as error:
             raise DataError(f"{path}: no usable {error}") from error
@@ -65,6 +86,24 @@ _FIXED: dict[str, Any] = {
     "do_normalize": True,
     "resample": 3,
 }
+
+
+def _check_fixed(config: dict[str, Any], path: Path) -> None:
+    for key, expected in _FIXED.items():
+        # A null asks for the processor's default, which these are.
+        if config.get(key) not in (None, expected):
+            raise DataError(f"{path}: '{key}' is {config[key]}, only {expected} is supported")
+    for key in ("do_center_crop", "do_pad"):
+        if config.get(key):
+            raise DataError(f"{path}: '{key}' is {config[key]}, which is not supported")
+    factor = config.get("rescale_factor")
+    if factor is not None and abs(factor * 255 - 1) > 1e-6:
+        raise DataError(f"{path}: 'rescale_factor' is {factor}, only 1/255 is supported")
+
+
+def _sides(size: Any) -> tuple[int, int]:
+    """Height and width; old configs give one number for both."""
+    return (size, size) if isinstance(size, int) else (size["height"], size["width"])
 
 
 def preprocess(

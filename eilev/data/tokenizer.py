@@ -45,6 +45,18 @@ class TextCodec:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
+    def encode_narrations(self, texts: Sequence[str], *, after_prompt: bool) -> list[list[int]]:
+        """Token ids of narrations as they stand in the token layout.
+
+        `after_prompt`: they continue the prompt in its sequence (decoder-only), with a space.
+
+        Raises:
+            ValueError: no text, or an empty one.
+        """
+        if not texts or not all(text.strip() for text in texts):
+            raise ValueError("give at least one narration, and none that is empty")
+        return [self.encode(f" {text}" if after_prompt else text) for text in texts]
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids` without special tokens; surrounding white space is kept."""
         return self.tokenizer.decode(list(ids), skip_special_tokens=True)

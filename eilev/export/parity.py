@@ -7,17 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from eilev.data.dataset import ClipSource, episode_texts
-from eilev.data.interleave import Layout, Turn, interleave, pad_layouts
-from eilev.data.preprocess import preprocess
+from eilev.data.interleave import Turn
+from eilev.model.batch import Clip, Episode, make_batch
 from eilev.model.checkpoint import LoadedModel
-
-Clip = npt.NDArray[np.uint8]  # (time, height, width, 3)
-# Turns of an episode and their clips in order.
-Episode = tuple[Sequence[Turn], Sequence[Clip]]
 
 
 class ParityError(ValueError):
@@ -116,7 +111,7 @@ def torch_runner(loaded: LoadedModel, max_new_tokens: int) -> Runner:
 
     @torch.no_grad()
     def logits(turns: Sequence[Turn], clips: Sequence[Clip]) -> npt.NDArray[np.float32]:
-        batch = _batch(loaded, [(turns, clips)])
+        batch = make_batch(loaded, [(turns, clips)])
         if loaded.model.config.use_decoder_only_language_model:
             del batch["labels"]
         output = loaded.model(**batch).logits[0]
@@ -124,7 +119,7 @@ def torch_runner(loaded: LoadedModel, max_new_tokens: int) -> Runner:
         return result
 
     def narrate(episodes: Sequence[Episode]) -> list[str]:
-        batch = _batch(loaded, episodes)
+        batch = make_batch(loaded, episodes)
         del batch["labels"]
         tokens = loaded.model.generate(**batch, max_new_tokens=max_new_tokens, do_sample=False)
         return [loaded.codec.decode(row).strip() for row in tokens.tolist()]
@@ -134,24 +129,3 @@ def torch_runner(loaded: LoadedModel, max_new_tokens: int) -> Runner:
 
 def _without_answer(turns: Sequence[Turn]) -> list[Turn]:
     return [*turns[:-1], replace(turns[-1], narration=None)]
-
-
-def _batch(loaded: LoadedModel, episodes: Sequence[Episode]) -> dict[str, Tensor]:
-    layouts = [_layout(loaded, turns) for turns, _ in episodes]
-    arrays = pad_layouts(layouts, loaded.codec.pad_id, "left")
-    clips = [preprocess(clip, loaded.preprocessing) for _, clips in episodes for clip in clips]
-    batch: dict[str, Tensor] = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    if clips:
-        batch["pixel_values"] = torch.from_numpy(np.stack(clips))
-    return {name: tensor.to(loaded.model.device) for name, tensor in batch.items()}
-
-
-def _layout(loaded: LoadedModel, turns: Sequence[Turn]) -> Layout:
-    config = loaded.model.config
-    return interleave(
-        turns,
-        loaded.codec,
-        config.num_query_tokens,
-        encoder_decoder=not config.use_decoder_only_language_model,
-        loss_on="query",
-    )

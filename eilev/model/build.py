@@ -1,14 +1,12 @@
 """A model to train: from scratch, or a BLIP-2 checkpoint with parts of it frozen."""
 
-from pathlib import Path
-
 import torch
-from huggingface_hub import snapshot_download
 from transformers import Blip2Config, Blip2QFormerConfig, Blip2VisionConfig, OPTConfig
 
 from eilev.config import ModelConfig, ScratchConfig
 from eilev.data.tokenizer import TextCodec
 from eilev.model.checkpoint import load_weights, set_special_tokens
+from eilev.model.hub import pretrained_folder
 from eilev.model.video_blip import VideoBlip
 
 
@@ -30,17 +28,6 @@ def build_model(config: ModelConfig, codec: TextCodec) -> VideoBlip:
     set_special_tokens(model, codec)
     model.freeze(config.freeze)
     return model
-
-
-def pretrained_folder(name: str) -> Path:
-    """Local folder of a checkpoint: a path as it is, a hub name downloaded to the hub's cache.
-
-    Raises:
-        OSError: neither a folder nor reachable on the hub.
-    """
-    if Path(name).is_dir():
-        return Path(name)
-    return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.bin"]))
 
 
 def _from_scratch(config: ScratchConfig, codec: TextCodec) -> VideoBlip:

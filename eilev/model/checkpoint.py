@@ -1,20 +1,29 @@
-"""A trained model on disk: weights, config, tokenizer and preprocessing in one folder.
+"""A model on disk: weights, config, tokenizer and preprocessing in one folder.
 
-The folder is a transformers checkpoint: `Blip2ForConditionalGeneration`, `AutoTokenizer` and
-`AutoImageProcessor` open it as well.
+The folder is a transformers checkpoint of BLIP-2. Those that are written here open as
+`Blip2ForConditionalGeneration`, `AutoTokenizer` and `AutoImageProcessor`; read is any, in
+safetensors or pickled (`pytorch_model.bin`, tensors only), whole or in shards.
 """
 
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from transformers import AutoTokenizer
+from transformers.utils import logging as transformers_logging
 
+from eilev.data.defaults import NarrationDefaults
 from eilev.data.preprocess import PREPROCESSOR_FILE, Preprocessing
-from eilev.data.tokenizer import TextCodec, load_codec, save_codec
-from eilev.io import DataError, atomic_dir
+from eilev.data.tokenizer import TOKENIZER_FILE, TextCodec, load_codec, save_codec
+from eilev.io import DataError, atomic_dir, read_json, write_json
 from eilev.model.video_blip import VideoBlip
+from eilev.model.weights import check_weights
 
 CONFIG_FILE = "config.json"
 
@@ -29,49 +38,70 @@ class LoadedModel:
 
 
 def save_model(
-    model: VideoBlip, codec: TextCodec, preprocessing: Preprocessing, folder: Path
+    model: VideoBlip,
+    codec: TextCodec,
+    preprocessing: Preprocessing,
+    folder: Path,
+    defaults: NarrationDefaults | None = None,
 ) -> None:
-    """Write the checkpoint; an earlier one in `folder` is replaced only when all is written."""
+    """Write the checkpoint; an earlier one in `folder` is replaced only when all is written.
+
+    `defaults`: which frames and prompt the model was trained on, for those who narrate with it.
+    """
     with atomic_dir(folder) as temporary:
         model.save_pretrained(temporary)
+        _untie(temporary / CONFIG_FILE)
         save_codec(codec, temporary)
         preprocessing.to_file(temporary / PREPROCESSOR_FILE)
+        if defaults is not None:
+            defaults.write(temporary)
 
 
-def load_model(folder: Path) -> LoadedModel:
-    """Read a checkpoint in float32.
+def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> LoadedModel:
+    """Read a checkpoint in evaluation mode, in float32 unless told otherwise.
 
     Raises:
         DataError: a file is missing or broken; the message names it.
         ValueError: the weights are not exactly those of the config; every key is named.
     """
-    codec = load_codec(folder)
-    preprocessing = Preprocessing.from_file(folder / PREPROCESSOR_FILE)
-    model = load_weights(folder)
+    codec, preprocessing = load_inputs(folder)
+    model = load_weights(folder, dtype)
     set_special_tokens(model, codec)
     model.train(mode=False)
     return LoadedModel(model, codec, preprocessing)
 
 
-def load_weights(folder: Path) -> VideoBlip:
-    """Read config and weights in float32, whatever precision they were saved in.
+def load_inputs(folder: Path) -> tuple[TextCodec, Preprocessing]:
+    """Read what turns text and clips into a checkpoint's inputs.
 
     Raises:
         DataError: a file is missing or broken; the message names it.
+    """
+    codec = load_codec(folder) if (folder / TOKENIZER_FILE).is_file() else _convert(folder)
+    return codec, Preprocessing.from_folder(folder)
+
+
+def load_weights(folder: Path, dtype: torch.dtype = torch.float32) -> VideoBlip:
+    """Read config and weights, whatever precision they were saved in.
+
+    Raises:
+        DataError: a file is missing or broken, or holds code; the message names it.
         ValueError: the weights are not exactly those of the config; every key is named.
     """
-    if not (folder / CONFIG_FILE).is_file():
-        raise DataError(f"{folder / CONFIG_FILE}: no such file; run the stage that writes it")
+    _check_config(folder / CONFIG_FILE)
+    check_weights(folder)
     model: VideoBlip
     info: dict[str, set[Any]]
     try:
-        model, info = VideoBlip.from_pretrained(  # type: ignore[misc]
-            folder,
-            dtype=torch.float32,
-            local_files_only=True,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
+        with _quiet():
+            model, info = VideoBlip.from_pretrained(  # type: ignore[misc]
+                folder,
+                dtype=dtype,
+                local_files_only=True,
+                weights_only=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise DataError(f"{folder}: not a readable BLIP-2 checkpoint: {error}") from error
     _check_complete(info, folder)
@@ -103,15 +133,67 @@ def set_special_tokens(model: VideoBlip, codec: TextCodec) -> None:
         model.config.image_token_index = codec.vocab_size if spare else codec.pad_id
 
 
+def _untie(path: Path) -> None:
+    """Say of a T5 whose output layer is its own that it is.
+
+    transformers 5 says "tied" of every T5, and goes by the tensors; 4 goes by the config, and would
+    overwrite the output layer with the embeddings.
+    """
+    config = read_json(path)
+    if config["text_config"].get("scale_decoder_outputs") is False:
+        config["text_config"]["tie_word_embeddings"] = False
+        write_json(config, path)
+
+
+def _check_config(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; run the stage that writes it")
+    config = read_json(path)
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if kind != "blip-2":
+        raise DataError(f"{path}: 'model_type' is {kind!r}, a BLIP-2 checkpoint has 'blip-2'")
+
+
 def _check_complete(info: dict[str, set[Any]], folder: Path) -> None:
     problems = []
     for kind in ("missing", "unexpected", "mismatched"):
-        # A mismatched key comes as (name, shape in the file, shape of the model).
-        keys = sorted(
-            str(key[0] if isinstance(key, tuple) else key) for key in info[f"{kind}_keys"]
-        )
+        keys = sorted(_key(key) for key in info[f"{kind}_keys"])
         more = f" and {len(keys) - 10} more" if len(keys) > 10 else ""
         if keys:
             problems.append(f"{kind}: {', '.join(keys[:10])}{more}")
     if problems:
         raise ValueError(f"{folder}: the weights do not fit {CONFIG_FILE}: {'; '.join(problems)}")
+
+
+def _key(key: Any) -> str:
+    """A key's name; a mismatched one comes with its shapes in the file and in the model."""
+    if not isinstance(key, tuple):
+        return str(key)
+    name, found, expected = key
+    return f"{name} ({list(found)} in the file, {list(expected)} in the model)"
+
+
+def _convert(folder: Path) -> TextCodec:
+    """Codec of a checkpoint that has its tokenizer in the form of before `tokenizer.json`."""
+    if not any((folder / name).is_file() for name in ("vocab.json", "spiece.model")):
+        return load_codec(folder)  # which says what is missing
+    with tempfile.TemporaryDirectory(prefix="eilev-") as temporary:
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer.save_pretrained(temporary)
+        except (OSError, ValueError, ImportError) as error:
+            raise DataError(
+                f"{folder}: no {TOKENIZER_FILE}, and no tokenizer that can be converted: {error}"
+            ) from error
+        return load_codec(Path(temporary))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' report on keys that don't fit, which is an error here."""
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)

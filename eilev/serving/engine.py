@@ -4,8 +4,6 @@ Preprocessing and token layout are the code that training used. The graphs are t
 bundle (eilev/manifest.py); the splice of the video features happens here, outside of them.
 """
 
-import ctypes.util
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +11,13 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
-from eilev.data.interleave import Layout, Turn, interleave, pad_layouts
+from eilev.data.interleave import Layout, Turn, check_length, interleave, pad_layouts
 from eilev.data.preprocess import PREPROCESSOR_FILE, Preprocessing, preprocess
 from eilev.data.tokenizer import TextCodec, load_codec
 from eilev.io import DataError
 from eilev.manifest import DECODER, EMBED, ENCODER, GRAPHS, VISION, BundleError, Manifest
+from eilev.serving.sessions import open_session
 
 Clip = npt.NDArray[np.uint8]  # (time, height, width, 3)
 Arrays = dict[str, npt.NDArray[Any]]
@@ -31,10 +29,6 @@ Request = tuple[Sequence[Turn], Sequence[Clip]]
 
 # Clips in one pass of the vision graph: bounds its memory, whatever the number of shots.
 VISION_BATCH = 32
-
-
-class TooLongError(ValueError):
-    """Prompt and new tokens do not fit into the model's positions."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +47,14 @@ class _State:
 
     fixed: Arrays
     cache: Arrays
+
+    def repeated(self, times: int) -> "_State":
+        """Each row `times` times; leaves this state as it is."""
+        fixed, cache = (
+            {name: np.repeat(array, times, axis=0) for name, array in arrays.items()}
+            for arrays in (self.fixed, self.cache)
+        )
+        return _State(fixed, cache)
 
 
 @dataclass(frozen=True)
@@ -77,23 +79,34 @@ class Engine:
         """
         manifest = Manifest.load(folder)
         manifest.verify(folder)
-        options = onnxruntime.SessionOptions()
-        # Left alone, onnxruntime takes every core of the machine, not of the container.
-        options.intra_op_num_threads = num_threads or _num_cores()
         try:
             codec = load_codec(folder)
             preprocessing = Preprocessing.from_file(folder / PREPROCESSOR_FILE)
         except DataError as error:
             raise BundleError(str(error)) from error
-        sessions = {name: _session(folder / name, options) for name in GRAPHS[manifest.family]}
+        sessions = {
+            name: open_session(folder / name, num_threads) for name in GRAPHS[manifest.family]
+        }
         return cls(manifest, codec, preprocessing, sessions)
 
     def narrate(self, turns: Sequence[Turn], clips: Sequence[Clip], max_new_tokens: int) -> str:
         """Narrate the last turn of one episode; see `complete`."""
         return self.complete([(turns, clips)], max_new_tokens)[0].text
 
-    def generate(self, requests: Sequence[Request], max_new_tokens: int) -> list[str]:
-        """Narrate the last turns of several episodes in one batch; see `complete`."""
+    def generate(
+        self,
+        requests: Sequence[Request],
+        max_new_tokens: int,
+        num_beams: int = 1,
+        length_penalty: float = 1.0,  # noqa: ARG002  (of beams; the interface is TorchEngine's)
+    ) -> list[str]:
+        """Narrate the last turns of several episodes in one batch; see `complete`.
+
+        Raises:
+            ValueError: beams are asked for, or as `complete`.
+        """
+        if num_beams != 1:
+            raise ValueError("a bundle narrates greedily; beams need the checkpoint in torch")
         return [completion.text for completion in self.complete(requests, max_new_tokens)]
 
     def complete(self, requests: Sequence[Request], max_new_tokens: int) -> list[Completion]:
@@ -132,6 +145,37 @@ class Engine:
         logits: Logits = self._prefill([(turns, clips)], [self.layout(turns)])[1][0]
         return logits
 
+    def score(
+        self,
+        turns: Sequence[Turn],
+        clips: Sequence[Clip],
+        candidates: Sequence[str],
+        chunk_size: int = 64,
+    ) -> list[float]:
+        """Mean log-likelihood per token of each candidate as the narration of the last turn.
+
+        The prompt runs once; its cache is repeated for `chunk_size` candidates at a time.
+
+        Raises:
+            TooLongError: the episode with a candidate exceeds the model's positions.
+            ValueError: as `complete`, or there is an empty candidate.
+        """
+        rows = self.codec.encode_narrations(candidates, after_prompt=not self._encoder_decoder)
+        layout = self.layout(turns, max(map(len, rows)))
+        state, first = self._prefill([(turns, clips)], [layout])
+        scores: list[float] = []
+        for start in range(0, len(rows), chunk_size):
+            chunk = rows[start : start + chunk_size]
+            ids = np.full((len(chunk), max(map(len, chunk))), self.codec.pad_id, dtype=np.int64)
+            for row, tokens in zip(ids, chunk, strict=True):
+                row[: len(tokens)] = tokens
+            logits = np.repeat(first[:, -1:], len(chunk), axis=0)
+            if ids.shape[1] > 1:
+                later = self._step(state.repeated(len(chunk)), ids[:, :-1])
+                logits = np.concatenate([logits, later], axis=1)
+            scores += _mean_log_likelihoods(logits, ids, [len(tokens) for tokens in chunk])
+        return scores
+
     def layout(self, turns: Sequence[Turn], max_new_tokens: int = 1) -> Layout:
         """Token layout of an episode, before any of its videos is decoded.
 
@@ -145,14 +189,7 @@ class Engine:
             encoder_decoder=self._encoder_decoder,
             loss_on="query",
         )
-        # The last new token is not fed back and needs no position.
-        needed = len(layout.input_ids) + max_new_tokens - 1
-        available = self.manifest.max_length
-        if available is not None and needed > available:
-            raise TooLongError(
-                f"{len(layout.input_ids)} prompt tokens (videos included) and {max_new_tokens} new "
-                f"tokens need {needed} positions, the model has {available}"
-            )
+        check_length(layout, max_new_tokens, self.manifest.max_length)
         return layout
 
     def warm_up(self) -> None:
@@ -189,11 +226,11 @@ class Engine:
         return state, self._decode(state, {"input_ids": inputs})
 
     def _step(self, state: _State, tokens: Tokens) -> Logits:
-        """Feed one token per row, (batch, 1); logits (batch, 1, vocab_size)."""
+        """Feed tokens (batch, new) to each row; logits (batch, new, vocab_size)."""
         if self._encoder_decoder:
             return self._decode(state, {"input_ids": tokens})
         mask = state.fixed["attention_mask"]
-        state.fixed["attention_mask"] = np.concatenate([mask, np.ones_like(mask[:, :1])], axis=1)
+        state.fixed["attention_mask"] = np.concatenate([mask, np.ones_like(tokens)], axis=1)
         return self._decode(state, self._run(EMBED, {"input_ids": tokens}))
 
     def _decode(self, state: _State, inputs: Arrays) -> Logits:
@@ -245,24 +282,9 @@ class Engine:
         return dict(zip(names, session.run(names, inputs), strict=True))
 
 
-def _session(path: Path, options: Any) -> Any:
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=_providers())
-    except Exception as error:  # the library has a type of its own for every status code
-        raise BundleError(f"{path}: onnxruntime can't load it: {error}") from error
-
-
-def _providers() -> list[str]:
-    """CUDA where there is a driver; asking for it elsewhere fills the log with errors."""
-    cpu = "CPUExecutionProvider"
-    cuda = "CUDAExecutionProvider"
-    if cuda not in onnxruntime.get_available_providers() or not ctypes.util.find_library("cuda"):
-        return [cpu]
-    onnxruntime.preload_dlls()
-    return [cuda, cpu]
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _mean_log_likelihoods(logits: Logits, ids: Tokens, lengths: Sequence[int]) -> list[float]:
+    """Mean over the first `lengths` tokens of each row: logits (rows, length, vocabulary)."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    normaliser = np.log(np.exp(shifted).sum(axis=-1))
+    chosen = np.take_along_axis(shifted, ids[..., None], axis=-1)[..., 0] - normaliser
+    return [float(row[:length].mean()) for row, length in zip(chosen, lengths, strict=True)]

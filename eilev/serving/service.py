@@ -5,10 +5,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from eilev.data.interleave import TooLongError
 from eilev.data.video import Limits
 from eilev.serving.chat import Episode, VideoSource, read_episode
 from eilev.serving.decoding import DecoderPool, Decoding
-from eilev.serving.engine import Completion, Engine, TooLongError
+from eilev.serving.engine import Completion, Engine
 from eilev.serving.media import Frames, MediaError
 from eilev.serving.openai import ApiError, ChatRequest
 

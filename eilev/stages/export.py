@@ -6,8 +6,9 @@ from eilev import paths, schema
 from eilev.config import Params, load_params
 from eilev.data.clips import ClipStore
 from eilev.export.bundle import BundleInfo, git_revision, write_bundle
-from eilev.export.parity import Episode, Runner, compare, select_episodes, torch_runner
+from eilev.export.parity import Runner, compare, select_episodes, torch_runner
 from eilev.io import atomic_dir, read_json, read_table, write_json
+from eilev.model.batch import Episode
 from eilev.model.checkpoint import load_model
 from eilev.serving.engine import Engine
 from eilev.stages.runner import stage

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from eilev import paths, schema
 from eilev.config import load_params
 from eilev.data.clips import ClipStore
+from eilev.data.defaults import NarrationDefaults
 from eilev.io import read_table, write_json
 from eilev.model.checkpoint import save_model
 from eilev.stages.runner import stage
@@ -23,7 +24,8 @@ from eilev.training.trainer import train
 @stage
 def main() -> None:
     """Write data/train/; a stopped run continues from data/train/checkpoints/."""
-    config = load_params().train
+    params = load_params()
+    config = params.train
     accelerator = Accelerator()
     make_reproducible(accelerator)
     tables = {split: paths.EPISODES / f"{split}.parquet" for split in ("train", "val")}
@@ -37,7 +39,13 @@ def main() -> None:
     result = train(setup.model, setup.data, config, accelerator, tracker, resume)
     tracker.close()
     if accelerator.is_main_process:
-        save_model(setup.model, setup.codec, setup.data.preprocessing, paths.MODEL)
+        defaults = NarrationDefaults(
+            num_frames=params.clips.num_frames,
+            window_s=params.clips.window_s,
+            frame_size=params.clips.frame_size,
+            prompt=config.prompts[0],
+        )
+        save_model(setup.model, setup.codec, setup.data.preprocessing, paths.MODEL, defaults)
         parameters = list(setup.model.parameters())
         sizes = {
             "parameters": sum(p.numel() for p in parameters),

@@ -9,13 +9,14 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 
-import eilev
 from eilev.config import TrainConfig
 from eilev.data.dataset import ClipSource, EpisodeDataset, EpisodeFormat, Frames, clip_ids_of
 from eilev.data.new_words import new_word_forms
-from eilev.data.preprocess import PREPROCESSOR_FILE, Preprocessing
-from eilev.data.tokenizer import TextCodec, load_codec, train_word_codec
-from eilev.model.build import build_model, pretrained_folder
+from eilev.data.preprocess import Preprocessing
+from eilev.data.tokenizer import TextCodec, train_word_codec
+from eilev.model.build import build_model
+from eilev.model.checkpoint import load_inputs
+from eilev.model.hub import pretrained_folder
 from eilev.model.video_blip import VideoBlip
 from eilev.training.episode_model import content_weights
 from eilev.training.resume import fingerprint
@@ -106,7 +107,7 @@ def resumption(
         "torch": torch.__version__,
         "clips": {path.name: path.stat().st_size for path in sorted(clips.iterdir())},
     }
-    package = Path(eilev.__path__[0])
+    package = Path(__file__).parents[1]
     code = (path for name in ("data", "model", "training") for path in package.glob(f"{name}/*.py"))
     return Resumption(folder, fingerprint(settings, [*inputs, *sorted(code)]))
 
@@ -115,8 +116,7 @@ def _text_and_pixels(
     config: TrainConfig, narrations: pd.DataFrame, episodes: Mapping[str, pd.DataFrame]
 ) -> tuple[TextCodec, Preprocessing]:
     if config.model.pretrained is not None:
-        folder = pretrained_folder(config.model.pretrained)
-        return load_codec(folder), Preprocessing.from_file(folder / PREPROCESSOR_FILE)
+        return load_inputs(pretrained_folder(config.model.pretrained))
     assert config.model.scratch is not None  # noqa: S101  (ModelConfig has exactly one origin)
     # Episodes whose words are permuted may inflect a word as no narration does.
     own = (rows for table in episodes.values() for rows in table["narrations"].dropna())

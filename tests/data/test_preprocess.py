@@ -38,9 +38,84 @@ def test_file_round_trip_and_transformers_opens_it(tmp_path):
     np.testing.assert_allclose(preprocess(frames, ours)[:, 0], theirs["pixel_values"][0], atol=1e-2)
 
 
+CLIP = {
+    "image_mean": [0.48145466, 0.4578275, 0.40821073],
+    "image_std": [0.26862954, 0.26130258, 0.27577711],
+}
+# As they were written over the years: with the first BLIP-2 models of the hub, by transformers 4
+# since then, by its fast processors (which write null for what they leave to their defaults), and
+# by transformers 5 (without the key of the class, in one file with the rest of the processor).
+PUBLISHED = [
+    {
+        "do_normalize": True,
+        "do_rescale": True,
+        "do_resize": True,
+        **CLIP,
+        "image_processor_type": "BlipImageProcessor",
+        "processor_class": "Blip2Processor",
+        "resample": 3,
+        "rescale_factor": 0.00392156862745098,
+        "size": {"height": 224, "width": 224},
+    },
+    {
+        "do_convert_rgb": True,
+        "do_normalize": True,
+        "do_resize": True,
+        **CLIP,
+        "feature_extractor_type": "BlipFeatureExtractor",
+        "resample": 3,
+        "size": 224,
+    },
+    {
+        "crop_size": None,
+        "data_format": "channels_first",
+        "default_to_square": True,
+        "device": None,
+        "do_center_crop": None,
+        "do_convert_rgb": True,
+        "do_normalize": True,
+        "do_pad": None,
+        "do_rescale": True,
+        "do_resize": True,
+        **CLIP,
+        "image_processor_type": "BlipImageProcessorFast",
+        "input_data_format": None,
+        "resample": 3,
+        "rescale_factor": 0.00392156862745098,
+        "return_tensors": None,
+        "size": {"height": 224, "width": 224},
+    },
+]
+
+
+@pytest.mark.parametrize("config", PUBLISHED)
+def test_published_preprocessing_is_read(tmp_path, config):
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(config))
+    assert Preprocessing.from_folder(tmp_path) == Preprocessing(224)
+
+
+def test_preprocessing_inside_a_processor_is_read(tmp_path):
+    path = tmp_path / "processor_config.json"
+    path.write_text(json.dumps({"image_processor": PUBLISHED[2], "num_query_tokens": 32}))
+    assert Preprocessing.from_folder(tmp_path) == Preprocessing(224)
+    path.write_text(json.dumps({"image_processor": PUBLISHED[2] | {"do_pad": True}}))
+    with pytest.raises(DataError, match=r"processor_config\.json: 'do_pad' is True"):
+        Preprocessing.from_folder(tmp_path)
+    path.write_text(json.dumps({"image_processor": [224]}))
+    with pytest.raises(DataError, match="not the settings of an image processor"):
+        Preprocessing.from_folder(tmp_path)
+    # Before transformers 5 the two had a file each.
+    path.write_text(json.dumps({"num_query_tokens": 32}))
+    with pytest.raises(DataError, match=r"preprocessor_config\.json: no such file"):
+        Preprocessing.from_folder(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"do_center_crop": True}, "'do_center_crop' is True"),
+        ({"rescale_factor": 1 / 127.5}, "only 1/255"),
+        ({"do_normalize": False}, "'do_normalize' is False"),
         ({"resample": 2}, "'resample' is 2"),
         ({"size": {"shortest_edge": 224}}, "height"),
         ({"size": {"height": 2, "width": 3}}, "square"),

@@ -3,7 +3,7 @@ import torch
 
 from eilev.config import ModelConfig
 from eilev.data.tokenizer import load_codec, train_word_codec
-from eilev.model.build import build_model, pretrained_folder
+from eilev.model.build import build_model
 from tests.tiny import tiny_codec, tiny_config
 
 
@@ -63,9 +63,3 @@ def test_a_larger_tokenizer_is_refused(shared):
     codec = train_word_codec([" ".join(f"word{i}" for i in range(400))])
     with pytest.raises(ValueError, match="404 tokens, but the model only 336"):
         build_model(config, codec)
-
-
-def test_a_pretrained_name_may_be_a_folder(tmp_path):
-    assert pretrained_folder(str(tmp_path)) == tmp_path
-    with pytest.raises((ValueError, OSError)):
-        pretrained_folder(str(tmp_path / "absent"))

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -51,6 +53,19 @@ def test_golden_generation(golden, name, arguments):
     expected = cases[f"generate.{name}"][:, 1:]
     eos = model.language_model.config.eos_token_id
     assert [until(row, eos) for row in tokens] == [until(row, eos) for row in expected]
+
+
+@pytest.mark.parametrize("family", ["opt", "t5"])
+def test_no_golden_case_is_left_out(shared, family):
+    """Each group has its test: layout and text in tests/data, the others in this folder."""
+    folder = shared / "fixtures" / "reference" / family
+    groups = {name.split(".")[0] for name in load_file(folder / "cases.safetensors")}
+    texts = set(json.loads((folder / "cases.json").read_text()))
+    decoder_only = {"forward_left", "classify"} if family == "opt" else set()
+    assert groups == {"forward_right", "generate", "preprocess"} | decoder_only
+    assert texts == {"clean_narration_text", "layout", "generation_text"}
+    generated = {name for name in load_file(folder / "cases.safetensors") if "generate." in name}
+    assert generated == {f"generate.{name}" for name in (*INPUTS, "greedy", "beam5_lp-1")}
 
 
 def until(row, eos):

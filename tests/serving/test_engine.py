@@ -4,12 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from eilev.data.interleave import Turn
+from eilev.data.interleave import TooLongError, Turn
 from eilev.export.bundle import BundleInfo, write_bundle
 from eilev.export.parity import torch_runner
 from eilev.manifest import BundleError
 from eilev.model.checkpoint import load_model
-from eilev.serving.engine import Engine, TooLongError
+from eilev.model.engine import TorchEngine
+from eilev.serving.engine import Engine
 from tests.tiny import IMAGE_SIZE, NARRATIONS, NUM_FRAMES, PROMPT, tiny_clips, tiny_model
 
 NUM_NEW = 6
@@ -54,6 +55,30 @@ def test_logits_are_those_of_torch(pair, narration):
         return
     expected = torch_runner(loaded, NUM_NEW).logits(turns, clips)
     np.testing.assert_allclose(engine.prefill_logits(turns, clips), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 2, 64])
+def test_scores_are_those_of_torch(pair, chunk_size):
+    loaded, engine = pair
+    turns, clips = request(shots=3)
+    candidates = [*NARRATIONS, "onion", "The camera wearer cuts"]
+    expected = TorchEngine(loaded, None).score(turns, clips, candidates)
+    found = engine.score(turns, clips, candidates, chunk_size)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert len(set(found)) == len(candidates)
+
+
+def test_scoring_an_empty_candidate_or_beyond_the_positions_is_refused(engine):
+    turns, clips = request(shots=1)
+    with pytest.raises(ValueError, match="none that is empty"):
+        engine.score(turns, clips, ["onion", ""])
+    with pytest.raises(TooLongError, match="the model has 256"):
+        engine.score(turns, clips, [" ".join(NARRATIONS * 30)])
+
+
+def test_beams_are_refused(engine):
+    with pytest.raises(ValueError, match="beams need the checkpoint"):
+        engine.generate([request(0)], NUM_NEW, num_beams=2)
 
 
 def test_counts_and_the_reason_of_the_end(engine):

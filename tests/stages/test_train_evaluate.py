@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from eilev import paths, schema
+from eilev.data.defaults import NarrationDefaults
 from eilev.io import read_json, write_json, write_table
 from eilev.model.checkpoint import load_model
 from eilev.stages import evaluate, train
@@ -42,6 +43,8 @@ def test_a_model_is_trained_then_evaluated(workspace):
     assert set(metrics) > {"seconds", "best_step", "val_score", "val_loss", "train_loss"}
     assert not paths.CHECKPOINTS.exists()
     assert (paths.LIVE / "plots/metrics/train/loss.tsv").exists()
+    defaults = NarrationDefaults.load(paths.MODEL, image_size=0)
+    assert (defaults.num_frames, defaults.window_s, defaults.prompt) == (4, 1.0, PROMPT)
     loaded = load_model(paths.MODEL)
     assert sum(p.numel() for p in loaded.model.parameters()) == metrics["parameters"]
 

@@ -1,0 +1,211 @@
+"""A model that narrates your own videos: `from eilev import Narrator`.
+
+    narrator = Narrator.from_pretrained("data/train/model")
+    narrator.narrate([("a.mp4", "The camera wearer cuts the onion."), ("b.mp4", None)])
+
+Torch is imported when a checkpoint is loaded, onnxruntime when a bundle is; neither before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from eilev.data.cutting import Footage, cut_clip
+from eilev.data.defaults import NarrationDefaults
+from eilev.data.interleave import Turn
+from eilev.io import DataError
+from eilev.manifest import MANIFEST_FILE
+
+Clip = npt.NDArray[np.uint8]  # (time, height, width, 3)
+# A video and its narration; of an episode's last item the prompt, or None for the model's own.
+Item = tuple[Footage, str | None]
+
+
+class Backend(Protocol):
+    """What `eilev.model.engine.TorchEngine` and `eilev.serving.engine.Engine` have in common."""
+
+    def generate(
+        self,
+        requests: Sequence[tuple[Sequence[Turn], Sequence[Clip]]],
+        max_new_tokens: int,
+        num_beams: int = 1,
+        length_penalty: float = 1.0,
+    ) -> list[str]:
+        """Narrate the last turns of several episodes in one batch."""
+
+    def score(
+        self, turns: Sequence[Turn], clips: Sequence[Clip], candidates: Sequence[str]
+    ) -> list[float]:
+        """Mean log-likelihood per token of each candidate as the narration of the last turn."""
+
+
+@dataclass(frozen=True)
+class Narrator:
+    """A loaded model; `defaults` are the frames and the prompt that it was trained on."""
+
+    backend: Backend
+    defaults: NarrationDefaults
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, *, device: str | None = None, dtype: str | None = None
+    ) -> Self:
+        """Load a model.
+
+        Args:
+            name: a folder with a checkpoint (config.json) or an exported bundle (manifest.json), or
+                the name of a BLIP-2 checkpoint on the hub, `OWNER/NAME` or `OWNER/NAME@REVISION`.
+            device: of a checkpoint, such as "cuda:1"; the first GPU, or else the CPU, by default.
+            dtype: of a checkpoint's numbers: "float32" (default), "bfloat16" or "float16".
+
+        Raises:
+            DataError: there is no such model, or a file of it is missing or broken; it is named.
+            ValueError: the weights are not exactly those of the config, an unknown device or dtype,
+                or one that is given for a bundle.
+        """
+        folder = Path(name)
+        if (folder / MANIFEST_FILE).is_file():
+            if device or dtype:
+                raise ValueError(f"{name}: 'device' and 'dtype' are for checkpoints, not bundles")
+            return cls(*_open_bundle(folder))
+        if folder.is_dir() and not (folder / "config.json").is_file():
+            raise DataError(
+                f"{name}: neither a checkpoint (config.json) nor a bundle ({MANIFEST_FILE})"
+            )
+        return cls(*_open_checkpoint(str(name), device, dtype or "float32"))
+
+    def narrate(
+        self,
+        items: Sequence[Item],
+        *,
+        max_new_tokens: int = 32,
+        num_beams: int = 1,
+        length_penalty: float = 1.0,
+    ) -> str:
+        """Narrate the last video after the narrated ones before it.
+
+        Args:
+            items: pairs of a video and a text. A video is a file (all of it is the clip), a file
+                and the seconds to centre the model's window on, or frames, uint8 (time, height,
+                width, 3). The text is the video's narration; the last one is a prompt or None.
+            max_new_tokens: most tokens to write.
+            num_beams: 1 is greedy; more need a checkpoint.
+            length_penalty: of the beams; below 0 prefers short narrations.
+
+        Raises:
+            ValueError: an item is not like that (its number is named), a video can't be decoded
+                (VideoError), or all are too long for the model (TooLongError).
+        """
+        options = (max_new_tokens, num_beams, length_penalty)
+        return self._generate([self.read(items)], *options)[0]
+
+    def narrate_batch(
+        self,
+        episodes: Sequence[Sequence[Item]],
+        *,
+        max_new_tokens: int = 32,
+        num_beams: int = 1,
+        length_penalty: float = 1.0,
+    ) -> list[str]:
+        """Narrate the last video of each of several episodes in one pass; see `narrate`."""
+        requests = [self.read(items) for items in episodes]
+        return self._generate(requests, max_new_tokens, num_beams, length_penalty)
+
+    def score(self, items: Sequence[Item], candidates: Sequence[str]) -> list[float]:
+        """Mean log-likelihood per token of each candidate as the narration of the last video.
+
+        Raises:
+            ValueError: as `narrate`, or there is no candidate or an empty one.
+        """
+        return self.backend.score(*self.read(items), candidates)
+
+    def read(self, items: Sequence[Item]) -> tuple[list[Turn], list[Clip]]:
+        """Decode an episode's videos and pair them with its texts.
+
+        Raises:
+            ValueError: as `narrate`.
+        """
+        turns = make_turns(items, self.defaults.prompt)
+        return turns, [cut_clip(footage, self.defaults) for footage, _ in items]
+
+    def _generate(
+        self,
+        requests: Sequence[tuple[Sequence[Turn], Sequence[Clip]]],
+        max_new_tokens: int,
+        num_beams: int,
+        length_penalty: float,
+    ) -> list[str]:
+        if max_new_tokens < 1 or num_beams < 1:
+            raise ValueError("'max_new_tokens' and 'num_beams' must be at least 1")
+        if not requests:
+            return []
+        texts = self.backend.generate(requests, max_new_tokens, num_beams, length_penalty)
+        # A narration is one line; a model that was not trained to end there invents further ones.
+        return [text.partition("\n")[0].strip() for text in texts]
+
+
+def make_turns(items: Sequence[Item], default_prompt: str) -> list[Turn]:
+    """Turns of an episode: the last item's text asks, the other ones' texts answer.
+
+    A narration that starts with the prompt (the last item's or the default one) has it already.
+
+    Raises:
+        ValueError: there is no item, one is not a pair, or one before the last has no narration.
+    """
+    if not items:
+        raise ValueError("there is no video to narrate")
+    for number, item in enumerate(items, start=1):
+        if not isinstance(item, tuple) or len(item) != 2 or not isinstance(item[1], str | None):
+            raise ValueError(f"item {number} of {len(items)} is not a pair (video, text)")
+        if number < len(items) and not (item[1] or "").strip():
+            raise ValueError(f"item {number} of {len(items)} has no narration; only the last may")
+    last = items[-1][1]
+    prompt = default_prompt if last is None else last
+    context = [_context_turn(text or "", prompt, default_prompt) for _, text in items[:-1]]
+    return [*context, Turn(prompt, None)]
+
+
+def _context_turn(text: str, *prompts: str) -> Turn:
+    text = text.strip()
+    for prompt in filter(None, prompts):
+        if text.startswith(prompt) and text != prompt:
+            return Turn(prompt, text.removeprefix(prompt).strip())
+    return Turn(prompts[0], text)
+
+
+def _open_bundle(folder: Path) -> tuple[Backend, NarrationDefaults]:
+    try:
+        from eilev.serving.engine import Engine
+    except ImportError as error:
+        raise DataError(_not_installed(folder, "bundle", "serve", error)) from error
+    engine = Engine.load(folder)
+    manifest = engine.manifest
+    # What the pipeline wrote; other bundles need not have it.
+    clips = manifest.params.get("clips", {})
+    defaults = NarrationDefaults(
+        num_frames=manifest.num_frames,
+        frame_size=manifest.frame_size,
+        window_s=float(clips.get("window_s", NarrationDefaults().window_s)),
+        prompt=manifest.prompt,
+    )
+    return engine, defaults
+
+
+def _open_checkpoint(
+    name: str, device: str | None, dtype: str
+) -> tuple[Backend, NarrationDefaults]:
+    try:
+        from eilev.model.engine import open_checkpoint
+    except ImportError as error:
+        raise DataError(_not_installed(name, "checkpoint", "pipeline", error)) from error
+    engine = open_checkpoint(name, device, dtype)
+    image_size = engine.loaded.preprocessing.image_size
+    return engine, NarrationDefaults.load(engine.folder, image_size)
+
+
+def _not_installed(name: str | Path, kind: str, extra: str, error: ImportError) -> str:
+    return f"{name}: a {kind} needs {error.name}: pip install 'eilev[{extra}]'"
