@@ -47,7 +47,7 @@ def test_a_model_is_trained_then_evaluated(workspace):
 
     evaluate.main()
     scores = read_json(paths.METRICS)
-    assert set(scores) == {"test", "novel", "data", "model", "probes"}
+    assert set(scores) == {"test", "novel", "data", "model", "probes", "baselines", "text_metrics"}
     assert scores["model"] == metrics
     curve = pd.read_csv(paths.EVALUATION_PLOTS / "in_context_curve.csv")
     assert set(curve["split"]) == {"test", "novel"}
