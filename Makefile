@@ -69,5 +69,5 @@ clean: ## remove the pipeline's results (the DVC cache keeps them) and the tools
 	touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,pipeline,flows,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,pipeline,flows,text-metrics,dev]'
 	touch $@

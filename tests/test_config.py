@@ -55,6 +55,9 @@ def test_a_missing_section_is_named(tmp_path):
         ("train", "model.pretrained", "some/model", "exactly one of 'pretrained' and 'scratch'"),
         ("train", "model.freeze", ["decoder"], "train.model.freeze.0"),
         ("train", "guidance", -1.0, "train.guidance"),
+        ("evaluate", "text_metrics.bi_encoder", 1, "evaluate.text_metrics.bi_encoder"),
+        ("evaluate", "text_metrics.bleurt", None, "evaluate.text_metrics.bleurt: Extra inputs"),
+        ("evaluate", "baselines.classifier_clips", 0, "evaluate.baselines.classifier_clips"),
     ],
 )
 def test_a_bad_value_is_named(tmp_path, section, key, value, message):

@@ -47,12 +47,12 @@ def in_context_curves(metrics: Mapping[str, Any], score: str = "action_accuracy"
     panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
     for axes, split in zip(panels, splits, strict=True):
         for condition, entry in metrics[split].items():
-            _draw_curve(axes, condition, entry["shots"], score)
-        _label(axes, SPLIT_TITLES[split], "shots (clips in the context)", "")
+            draw_curve(axes, condition, entry["shots"], score)
+        label_axes(axes, SPLIT_TITLES[split], "shots (clips in the context)", "")
         axes.set_ylim(0, 1)
     panels[0].set_ylabel(score.replace("_", " "))
     _legend_below(figure, panels)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def calibration_curves(metrics: Mapping[str, Any]) -> str:
@@ -67,13 +67,13 @@ def calibration_curves(metrics: Mapping[str, Any]) -> str:
     for axes, split in zip(panels, splits, strict=True):
         shown = {name: metrics[split][name] for name in _SURE_ABOUT if name in metrics[split]}
         for condition, entry in shown.items():
-            _draw_curve(axes, condition, entry["shots"], "action_accuracy")
-            _draw_curve(axes, condition, entry["shots"], "confidence", linestyle="--", label="")
-        _label(axes, SPLIT_TITLES[split], "shots (clips in the context)", "")
+            draw_curve(axes, condition, entry["shots"], "action_accuracy")
+            draw_curve(axes, condition, entry["shots"], "confidence", linestyle="--", label="")
+        label_axes(axes, SPLIT_TITLES[split], "shots (clips in the context)", "")
         axes.set_ylim(0, 1)
     panels[0].set_ylabel("right (line), sure (dashed)")
     _legend_below(figure, panels)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def _legend_below(figure: Figure, panels: Sequence[Axes]) -> None:
@@ -84,18 +84,14 @@ def _legend_below(figure: Figure, panels: Sequence[Axes]) -> None:
     figure.legend(handles, names, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
 
 
-def _draw_curve(axes: Axes, condition: str, curve: Curve, score: str, **style: Any) -> None:
+def draw_curve(axes: Axes, condition: str, curve: Curve, score: str, **style: Any) -> None:
+    """Draw a score against shots in the condition's colour, or as `style` has it."""
+    look: dict[str, Any] = {"marker": "o", "markersize": 4, "color": COLOURS[condition]}
+    look |= {"linestyle": LINE_STYLES.get(condition, "-"), "label": condition} | style
     points = [(int(shots), row[score]) for shots, row in curve.items() if row[score] is not None]
     if points:
         shots, values = zip(*sorted(points), strict=True)
-        axes.plot(
-            shots,
-            values,
-            marker="o",
-            markersize=4,
-            color=COLOURS[condition],
-            **{"linestyle": LINE_STYLES.get(condition, "-"), "label": condition} | style,
-        )
+        axes.plot(shots, values, **look)
         axes.set_xticks(shots)
 
 
@@ -109,9 +105,9 @@ def action_frequencies(counts: Sequence[int], zipf_exponent: float) -> str:
     scale = sum(counts) / sum(weights)
     law = [scale * weight for weight in weights]
     axes.loglog(ranks, law, "-", color=COLOURS["shuffled"], label=f"Zipf, s = {zipf_exponent:.2f}")
-    _label(axes, "Skew: how often each action occurs", "rank of the action", "instances")
+    label_axes(axes, "Skew: how often each action occurs", "rank of the action", "instances")
     axes.legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def burstiness_histogram(table: pd.DataFrame) -> str:
@@ -129,9 +125,11 @@ def burstiness_histogram(table: pd.DataFrame) -> str:
         width = 1 / len(rows) / len(kinds)
         left = rows["share"] - 0.5 / len(rows) + (number + 0.5) * width
         axes.bar(left, shares, width, color=COLOURS[kind], label=kind)
-    _label(axes, "Burstiness of the training episodes", "context sharing verb or noun", "episodes")
+    label_axes(
+        axes, "Burstiness of the training episodes", "context sharing verb or noun", "episodes"
+    )
     axes.legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def training_curves(series: Mapping[str, Sequence[tuple[int, float]]], title: str) -> str:
@@ -142,9 +140,9 @@ def training_curves(series: Mapping[str, Sequence[tuple[int, float]]], title: st
         if points:
             steps, values = zip(*points, strict=True)
             axes.plot(steps, values, label=name)
-    _label(axes, title, "optimiser step", "")
+    label_axes(axes, title, "optimiser step", "")
     axes.legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def seed_bands(curves: Mapping[str, Band], title: str) -> str:
@@ -156,13 +154,14 @@ def seed_bands(curves: Mapping[str, Band], title: str) -> str:
         axes.plot(shots, mean, marker="o", markersize=4, color=colour, label=name)
         axes.fill_between(shots, least, greatest, color=colour, alpha=0.2, linewidth=0)
         axes.set_xticks(shots)
-    _label(axes, title, "shots (clips in the context)", "action accuracy")
+    label_axes(axes, title, "shots (clips in the context)", "action accuracy")
     axes.set_ylim(0, 1)
     axes.legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return to_svg(figure)
 
 
-def _label(axes: Axes, title: str, x: str, y: str) -> None:
+def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
+    """Title, names of the axes and the look that all charts share."""
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -170,7 +169,8 @@ def _label(axes: Axes, title: str, x: str, y: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _svg(figure: Figure) -> str:
+def to_svg(figure: Figure) -> str:
+    """SVG text of a figure, to be put into a page."""
     buffer = io.StringIO()
     # A fixed salt and no metadata: the same numbers give the same bytes.
     with mpl.rc_context({"svg.hashsalt": "eilev", "svg.fonttype": "none"}):

@@ -9,6 +9,7 @@ import jinja2
 import pandas as pd
 
 from eilev.report import charts
+from eilev.report.comparison import compare
 from eilev.report.samples import Sample
 
 SCORE = "action_accuracy"
@@ -62,6 +63,7 @@ def render_page(
             for split in charts.SPLIT_TITLES
             if metrics.get(split)
         },
+        comparison=compare(metrics),
         data_charts=data_charts,
         data=_flatten(metrics["data"]),
         num_expectations=len(validation["expectations"]),

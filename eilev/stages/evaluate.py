@@ -1,15 +1,23 @@
 """evaluate: in-context learning curves of the trained model on unseen clips and novel actions."""
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pandas as pd
+import torch
 from accelerate import PartialState
 
 from eilev import paths, schema
-from eilev.config import load_params
+from eilev.config import EvaluateConfig, load_params
 from eilev.data.clips import ClipStore
 from eilev.data.dataset import Frames, clip_ids_of
-from eilev.evaluation.icl import evaluate
+from eilev.evaluation.baselines import compare
+from eilev.evaluation.classifier import training_clips
+from eilev.evaluation.icl import Evaluation, Questions, evaluate
+from eilev.evaluation.similarity import load_text_metrics
 from eilev.io import atomic_file, read_json, read_table, write_json, write_table
-from eilev.model.checkpoint import load_model
+from eilev.model.checkpoint import LoadedModel, load_model
 from eilev.schema import Split
 from eilev.stages.runner import stage
 
@@ -21,28 +29,62 @@ def main() -> None:
     """Write data/evaluate/."""
     config = load_params().evaluate
     device = PartialState().device
-    loaded = load_model(paths.MODEL)
-    loaded.model.to(device)
+    # What is missing shows now, not after hours of generation.
+    loaded = _load(paths.MODEL, device)
+    without_contexts = _load_baseline(config, device)
+    text_metrics = load_text_metrics(config.text_metrics, config.batch_size, device)
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
+    episodes = _read_episodes()
+    learnt = _clips_to_learn(narrations, config)
+    shown = [*clip_ids_of(pd.concat(episodes.values())), *learnt]
+    frames = Frames(ClipStore(paths.CLIPS), shown)
+    questions = Questions(episodes, narrations, frames, config, device, text_metrics)
+    evaluation = evaluate(loaded, questions)
+    _write(
+        evaluation,
+        baselines=compare(loaded, without_contexts, learnt, questions, evaluation),
+        text_metrics=text_metrics.about(),
+    )
+
+
+def _load(folder: Path, device: torch.device) -> LoadedModel:
+    loaded = load_model(folder)
+    loaded.model.to(device)  # type: ignore[arg-type]  # transformers' wrapper hides `self`
+    return loaded
+
+
+def _load_baseline(config: EvaluateConfig, device: torch.device) -> LoadedModel | None:
+    folder = config.baselines.no_context_model
+    return None if folder is None else _load(Path(folder), device)
+
+
+def _read_episodes() -> dict[Split, pd.DataFrame]:
+    """Episodes of the splits that have some: split by video, there are no novel actions."""
     tables = {
         split: read_table(paths.EPISODES / f"{split}.parquet", schema.EPISODES) for split in SPLITS
     }
-    # Split by video, there are no novel actions.
     episodes = {split: table for split, table in tables.items() if len(table)}
     if not episodes:
         raise ValueError("the test and the novel episodes are empty: nothing to evaluate on")
-    shown = clip_ids_of(pd.concat(episodes.values()))
-    frames = Frames(ClipStore(paths.CLIPS), shown)
-    evaluation = evaluate(loaded, episodes, narrations, frames, config, device)
+    return episodes
+
+
+def _clips_to_learn(narrations: pd.DataFrame, config: EvaluateConfig) -> list[str]:
+    """Clips that the frozen video classifier learns from; none where it is not asked for."""
+    most = config.baselines.classifier_clips
+    if most is None:
+        return []
+    train = read_table(paths.EPISODES / "train.parquet", schema.EPISODES)
+    return training_clips(train, narrations, most, np.random.default_rng(config.seed))
+
+
+def _write(evaluation: Evaluation, **extras: Any) -> None:
     write_table(evaluation.predictions, schema.PREDICTIONS, paths.PREDICTIONS)
     with atomic_file(paths.EVALUATION_PLOTS / "in_context_curve.csv") as temporary:
         evaluation.curves.to_csv(temporary, index=False)
-    extras = {
-        "data": read_json(paths.VALIDATION)["data"],
-        "model": read_json(paths.TRAIN_METRICS),
-        "probes": evaluation.probes,
-    }
-    write_json(evaluation.metrics | extras, paths.METRICS)
+    known = {"data": read_json(paths.VALIDATION)["data"], "model": read_json(paths.TRAIN_METRICS)}
+    metrics = evaluation.metrics | known | {"probes": evaluation.probes} | extras
+    write_json(metrics, paths.METRICS)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@ import doctest
 
 import pytest
 
-from eilev.evaluation import calibration, probes, text, trials
+from eilev.evaluation import calibration, class_f1, classifier, probes, text, trials
+
+MODULES = [calibration, class_f1, classifier, probes, text, trials]
 
 
-@pytest.mark.parametrize(
-    "module", [calibration, probes, text, trials], ids=lambda module: module.__name__
-)
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_the_examples_in_the_docstrings_hold(module):
     failed, tried = doctest.testmod(module)
     assert tried

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from eilev.config import EvaluateConfig
+from eilev.config import BaselinesConfig, EvaluateConfig, TextMetricsConfig
 from eilev.data.dataset import EpisodeFormat, Frames, make_layout
 from eilev.data.preprocess import preprocess
 from eilev.evaluation.generation import encode_clips, generate_narrations
@@ -36,6 +36,8 @@ def config(**changes):
         "prompt": PROMPT,
         "max_new_tokens": 6,
         "batch_size": 4,
+        "text_metrics": TextMetricsConfig(bi_encoder=None, cross_encoder=None, bert_score=None),
+        "baselines": BaselinesConfig(no_context_model=None, classifier_clips=None),
     }
     return EvaluateConfig(**values | changes)
 

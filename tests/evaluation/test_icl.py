@@ -4,12 +4,14 @@ import pandas as pd
 import pytest
 import torch
 
-from eilev.config import EvaluateConfig
+from eilev.config import BaselinesConfig, EvaluateConfig, TextMetricsConfig
 from eilev.data.dataset import Frames
 from eilev.data.preprocess import Preprocessing
 from eilev.data.tokenizer import train_word_codec
+from eilev.evaluation.baselines import majority_baseline
 from eilev.evaluation.generation import Generated
-from eilev.evaluation.icl import Judge, evaluate, summarise
+from eilev.evaluation.icl import Questions, evaluate, summarise
+from eilev.evaluation.judge import Judge
 from eilev.evaluation.trials import Trial
 from eilev.io import read_table, write_table
 from eilev.model.build import build_model
@@ -84,6 +86,30 @@ def test_every_word_that_a_renamed_episode_has_for_a_class_is_right():
     assert table["noun_correct"].tolist() == [False, True, True]
 
 
+@pytest.mark.parametrize(
+    ("sentence", "verbs", "nouns"),
+    [
+        (says("slices", "dishes"), {"cut_(slice)"}, {"plate_(dish)"}),
+        (says("cleans", "knife"), {"wash_(clean)", "wipe_(clean)"}, {"knife"}),  # a homonym
+        ("The camera wearer sings.", set(), set()),
+    ],
+)
+def test_words_stand_for_their_classes(sentence, verbs, nouns):
+    row = Judge(TABLE).table("test", [trial(CUT_ONION)], answers(sentence)).iloc[0]
+    assert (row["verb_class"], row["noun_class"]) == ("cut_(slice)", "onion")
+    assert (row["verb_said"], row["noun_said"]) == (verbs, nouns)
+
+
+def test_where_words_are_exchanged_they_stand_for_what_the_episode_uses_them_for():
+    own = [says("wipes", "plate"), says("wipes", "onion"), says("cuts", "knife")]
+    exchanged = trial(CUT_ONION, (WASH_PLATE, WIPE_KNIFE), meaning="permuted", own=own)
+    said = answers(says("wipes", "knife"), says("washes", "plate"))
+    table = Judge(TABLE).table("test", [exchanged] * 2, said)
+    # "wipe" is said of a wash and of a wipe here, and "wash" of nothing.
+    assert table["verb_said"].tolist() == [{"wash_(clean)", "wipe_(clean)"}, set()]
+    assert table["noun_said"].tolist() == [{"onion"}, {"plate_(dish)"}]
+
+
 @pytest.fixture(scope="module")
 def by_hand():
     """Two shots: of three judged queries one action, two verbs, one noun right; two unscored."""
@@ -109,6 +135,17 @@ def test_accuracies_by_hand(by_hand):
     assert by_hand.probes["novel"]["in_context_gain"] == {"bursty": {"2": pytest.approx(1 / 3)}}
 
 
+def test_class_f1_by_hand(by_hand):
+    """Verbs: cut and wash right, knife's "cuts" wrong. Nouns: onion right, two wrong."""
+    two = by_hand.metrics["novel"]["bursty"]["shots"]["2"]
+    # cut TP 1 FP 1, wash TP 1, wipe FN 1.
+    assert two["verb_f1_macro"] == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert two["verb_f1_micro"] == pytest.approx(2 / 3)
+    # onion TP 1, plate FN 1 FP 1, knife FN 1 FP 1.
+    assert two["noun_f1_macro"] == pytest.approx(1 / 3)
+    assert two["noun_f1_micro"] == pytest.approx(1 / 3)
+
+
 def test_calibration_by_hand(by_hand):
     """All are given at 0.75: a third of them is right with context, none without."""
     shots = by_hand.metrics["novel"]["bursty"]["shots"]
@@ -120,6 +157,18 @@ def test_calibration_by_hand(by_hand):
 def test_majority_baseline_by_hand(by_hand):
     """Right for onion and for knife; for the plate it says wipe and knife."""
     assert by_hand.probes["novel"]["majority"] == {"bursty": {"2": pytest.approx(2 / 3)}}
+
+
+def test_majority_baseline_has_verbs_and_nouns_apart(by_hand):
+    scores = majority_baseline(by_hand.predictions)
+    assert list(scores) == ["novel"]
+    assert scores["novel"]["bursty"]["shots"] == {
+        "2": {
+            "action_accuracy": pytest.approx(2 / 3),
+            "verb_accuracy": pytest.approx(2 / 3),
+            "noun_accuracy": pytest.approx(2 / 3),
+        }
+    }
 
 
 def test_queries_that_cannot_be_judged_give_no_accuracy():
@@ -138,12 +187,18 @@ def evaluated():
     model = build_model(tiny_config(), codec).eval()
     loaded = LoadedModel(model, codec, Preprocessing(IMAGE_SIZE))
     config = EvaluateConfig(
-        seed=0, conditions=CONDITIONS, prompt=PROMPT, max_new_tokens=8, batch_size=16
+        seed=0,
+        conditions=CONDITIONS,
+        prompt=PROMPT,
+        max_new_tokens=8,
+        batch_size=16,
+        text_metrics=TextMetricsConfig(bi_encoder=None, cross_encoder=None, bert_score=None),
+        baselines=BaselinesConfig(no_context_model=None, classifier_clips=None),
     )
     episodes = {split: kitchen.episodes[split] for split in ("test", "novel")}
     frames = Frames(kitchen.clips, kitchen.clips)
     device = torch.device("cpu")
-    return evaluate(loaded, episodes, kitchen.narrations, frames, config, device)
+    return evaluate(loaded, Questions(episodes, kitchen.narrations, frames, config, device))
 
 
 def test_metrics_have_the_agreed_shape(evaluated):

@@ -115,7 +115,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 def test_metrics_have_the_agreed_form(project: Project) -> None:
     metrics = json.loads((project.folder / "data/evaluate/metrics.json").read_text())
-    assert set(metrics) == {"test", "novel", "data", "model", "probes"}
+    assert set(metrics) == {
+        *("test", "novel", "data", "model", "probes", "baselines", "text_metrics")
+    }
     for split in ("test", "novel"):
         assert set(metrics[split]) == set(get_args(Condition))
         for entry in metrics[split].values():

@@ -50,12 +50,53 @@ def test_a_model_is_trained_then_evaluated(workspace):
 
     evaluate.main()
     scores = read_json(paths.METRICS)
-    assert set(scores) == {"test", "novel", "data", "model", "probes"}
+    assert set(scores) == {"test", "novel", "data", "model", "probes", "baselines", "text_metrics"}
     assert scores["model"] == metrics
     curve = pd.read_csv(paths.EVALUATION_PLOTS / "in_context_curve.csv")
     assert set(curve["split"]) == {"test", "novel"}
     predictions = pd.read_parquet(paths.PREDICTIONS)
     assert predictions.columns.tolist() == schema.PREDICTIONS.names
+    # Neither a scoring model nor a second checkpoint is asked for.
+    assert scores["text_metrics"] == {"available": {}, "unavailable": {}}
+    assert set(scores["baselines"]) == {"majority_word", "video_classifier"}
+    majority = scores["baselines"]["majority_word"]["novel"]["bursty"]["shots"]
+    in_probes = scores["probes"]["novel"]["majority"]["bursty"]
+    assert {shots: row["action_accuracy"] for shots, row in majority.items()} == in_probes
+    assert 0 <= scores["baselines"]["video_classifier"]["test"]["action_accuracy"] <= 1
+
+
+def change_params(folder, **evaluate):
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["evaluate"] |= evaluate
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def test_a_second_model_is_asked_the_same_and_missing_scoring_models_are_told(workspace):
+    train.main()
+    change_params(
+        workspace,
+        baselines={"no_context_model": str(paths.MODEL), "classifier_clips": None},
+        text_metrics={"bi_encoder": None, "cross_encoder": "nothing/here", "bert_score": None},
+    )
+    evaluate.main()
+    scores = read_json(paths.METRICS)
+    assert set(scores["baselines"]) == {"majority_word", "no_context"}
+    other = scores["baselines"]["no_context"]
+    # Here it is the same model.
+    assert other["model"] == str(paths.MODEL)
+    for split in ("test", "novel"):
+        assert other[split] == {"bursty": scores[split]["bursty"]}
+        assert scores[split]["bursty"]["shots"]["2"]["cross_encoder"] is None
+    told = scores["text_metrics"]["unavailable"]
+    assert told["cross_encoder"]["model"] == "nothing/here"
+    assert told["cross_encoder"]["reason"]
+
+
+def test_a_second_model_that_is_missing_is_named_before_anything_is_generated(workspace):
+    train.main()
+    change_params(workspace, baselines={"no_context_model": "nowhere", "classifier_clips": None})
+    with pytest.raises(SystemExit, match=r"nowhere.*no such file"):
+        evaluate.main()
 
 
 @pytest.mark.parametrize(
