@@ -28,8 +28,11 @@ SHARED = (paths.NARRATIONS.parent, paths.SPLIT.parent, paths.CLIPS)
 STAGES = ("episodes", "validate", "train", "evaluate")
 # The sections whose `seed` an ablation's seed is; the data stay the same.
 SEEDED = ("episodes", "train", "evaluate")
-# What the figures are about; the other conditions cost time.
-CONDITIONS = ["bursty", "contrastive", "shuffled"]
+# What the figures are about; the other conditions and baselines cost time.
+ASKED = {
+    "evaluate.conditions": ["bursty", "contrastive", "shuffled"],
+    "evaluate.baselines.classifier_clips": None,
+}
 
 
 def main() -> None:
@@ -75,7 +78,7 @@ def variant_params(base: Mapping[str, Any], variant: str, seed: int) -> dict[str
         raise ParamsError(f"{VARIANTS}: no variant '{variant}', there are {', '.join(variants)}")
     params: dict[str, Any] = copy.deepcopy(dict(base))
     changes = dict.fromkeys((f"{section}.seed" for section in SEEDED), seed)
-    for key, value in (changes | {"evaluate.conditions": CONDITIONS} | variants[variant]).items():
+    for key, value in (changes | ASKED | variants[variant]).items():
         *parents, last = key.split(".")
         section = params
         for parent in parents:
