@@ -71,7 +71,7 @@ class Clause:
     rest: list[str]
     # Whether the verb is to be inflected.
     is_finite: bool
-    # Whether no clause follows, whose object might be this one's too ("hold and dry lid").
+    # Whether no clause follows, whose object might be this one's too ("hold and dry vase").
     is_last: bool
 
 

@@ -34,7 +34,7 @@ ARTICLES = _words("the a an")
 
 # Verbs that need an object: where the narrator left it out, it is "it".
 TRANSITIVE = _words("put place take throw remove insert pick set fill turn switch lay leave")
-# "put on counter" has its place here, "put on glove" its object.
+# "put on desk" has its place here, "put on scarf" its object.
 PLACES = _words(
     "counter countertop worktop table desk hob stove oven cooker rack shelf sink floor side plate"
     " tray drawer cupboard cabinet fridge refrigerator freezer bin board pan pot bowl saucepan"

@@ -30,8 +30,8 @@ def to_sentence(phrase: str, nouns: Collection[str]) -> str:
     'The camera wearer puts down the slotted spoon in the sink and dries their hands.'
     """
     words = read_words(phrase)
-    first = next((word for word in words if word not in known.ADVERBS), "a")
-    if first in known.DETERMINERS | known.PREPOSITIONS:
+    first = next((word for word in words if word not in known.ADVERBS), None)
+    if first is None or first in known.DETERMINERS | known.PREPOSITIONS:
         return ""
     named = Nouns.of(nouns)
     written: list[str] = []
@@ -114,7 +114,7 @@ def _is_verbal(verb: str, rest: list[str], i: int, nouns: Nouns) -> bool:
         return True
     if (word == "open" and before in known.OPENING) or (before, word) == ("let", "go"):
         return True
-    if before == "to" and word in known.VERBS:
+    if before in known.ADVERBS | {"to"} and word in known.VERBS:
         return word not in nouns.single
     if not word.endswith("ing"):
         return False

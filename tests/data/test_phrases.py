@@ -9,7 +9,7 @@ from eilev.data.phrases import to_sentence
 
 CASES = [
     # Articles
-    ("put knife in sink", ["knife", "sink"], "puts the knife in the sink"),
+    ("put vase in sink", ["vase", "sink"], "puts the vase in the sink"),
     ("take the cup", ["cup"], "takes the cup"),
     ("grab a orange", ["orange"], "grabs an orange"),
     ("take another pan and some rice", ["pan", "rice"], "takes another pan and some rice"),
@@ -24,7 +24,7 @@ CASES = [
     ("take plate, bowl and cup", ["plate"], "takes the plate, the bowl and the cup"),
     ("mix peas eggs and ham", ["pea"], "mixes the peas, the eggs and the ham"),
     # Several verbs
-    ("hold and dry lid", ["lid"], "holds and dries the lid"),
+    ("hold and dry vase", ["vase"], "holds and dries the vase"),
     ("pick up and rinse fork", ["fork"], "picks up and rinses the fork"),
     ("take it and wash pot", ["pot"], "takes it and washes the pot"),
     ("open door and take out pan", ["door"], "opens the door and takes out the pan"),
@@ -33,19 +33,20 @@ CASES = [
     ("peel carrot and peel onion", ["carrot"], "peels the carrot and peels the onion"),
     ("take carrot and peel", ["carrot", "peel"], "takes the carrot and the peel"),
     ("cut leek while holding knife", ["leek"], "cuts the leek while holding the knife"),
-    ("continue washing pan", ["pan"], "continues washing the pan"),
+    ("continue washing vase", ["vase"], "continues washing the vase"),
     ("keep stir soup", ["soup"], "keeps stirring the soup"),
     ("stop mixer", ["mixer"], "stops the mixer"),
     ("try open jar", ["jar"], "tries to open the jar"),
     ("use knife to cut bag", ["knife", "bag"], "uses the knife to cut the bag"),
+    ("let oil slowly cover pan", ["oil", "pan"], "lets the oil slowly cover the pan"),
     ("wait for milk to boil", ["milk"], "waits for the milk to boil"),
     # Forms of the verb
     ("still dicing onion", ["onion"], "still dices the onion"),
     ("and thrown away box", ["box"], "throws away the box"),
     ("to catch ball", ["ball"], "catches the ball"),
     # Verbs of two words
-    ("turn tap off", ["tap"], "turns the tap off"),
-    ("turn on light", ["light"], "turns on the light"),
+    ("turn lamp off", ["lamp"], "turns the lamp off"),
+    ("turn on lamp", ["lamp"], "turns on the lamp"),
     ("take out tray", ["tray"], "takes out the tray"),
     ("put lid back on jar", ["lid", "jar"], "puts the lid back on the jar"),
     ("cut open packet", ["packet:open"], "cuts open the packet"),
@@ -61,7 +62,7 @@ CASES = [
     ("switch off", [], "switches it off"),
     ("put into bin", ["bin"], "puts it into the bin"),
     ("place on shelf", ["shelf"], "places it on the shelf"),
-    ("put on glove", ["glove"], "puts on the glove"),
+    ("put on scarf", ["scarf"], "puts on the scarf"),
     (
         "take jam and tea and put in box",
         ["jam"],
@@ -72,7 +73,7 @@ CASES = [
     ("dry washing up bowl", ["bowl:washing:up"], "dries the washing up bowl"),
     # Prepositions and what needs no article after them
     ("take bag of rice", ["bag:rice"], "takes the bag of rice"),
-    ("take lid of pot", ["lid:pot"], "takes the lid of the pot"),
+    ("take lid of urn", ["lid:urn"], "takes the lid of the urn"),
     ("add mix of oil and lemon", ["mix"], "adds the mix of oil and lemon"),
     ("cut pear in half", ["pear"], "cuts the pear in half"),
     ("cut pear into thin slices", ["pear"], "cuts the pear into thin slices"),
