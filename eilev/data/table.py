@@ -29,12 +29,11 @@ from eilev.io import DataError
 NEEDED = ("video", "time", "narration")
 OPTIONAL = ("narration_id", "verb_word", "noun_word", "verb_class", "noun_class")
 _COLUMNS = (*NEEDED, *OPTIONAL)
-_UNREADABLE = "unreadable row"
 _ROWS_PER_BATCH = 1_000
 _CLOCK = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d(?:\.\d+)?)")
 
-# A row by column; None where its line cannot be read.
-_Record = Mapping[str, Any] | None
+# A row by column, or the text of a line that cannot be read.
+_Record = Mapping[str, Any] | str
 
 
 def read_table_source(path: Path, videos: Path | None, synonyms: Synonyms) -> Annotations:
@@ -59,32 +58,32 @@ class _Reader:
 
     videos: Path | None
     synonyms: Synonyms
-    # Video to the number of its rows so far.
+    # Video to the number of its rows without an id so far.
     num_rows: Counter[str]
 
     def convert(self, record: _Record) -> Row | Reject:
-        values = record or {}
-        text = {name: _text(values.get(name)) for name in _COLUMNS if name != "time"}
+        if isinstance(record, str):
+            return Reject(self._next_id(""), "", record, "unreadable row")
+        text = {name: _text(record.get(name)) for name in _COLUMNS if name != "time"}
         video = str(PurePosixPath(text["video"])) if text["video"] else ""
-        number = self.num_rows[video]
-        self.num_rows[video] += 1
-        narration_id = text["narration_id"] or f"{video or 'no-video'}_{number:05d}"
+        narration_id = text["narration_id"] or self._next_id(video)
         narration = clean_narration(text["narration"])
-        time = _seconds(values.get("time"))
+        time = _seconds(record.get("time"))
         path = video if self.videos is None else _video_path(self.videos, video)
-        reason = _reject_reason(record, video, narration, time, path)
+        reason = _reject_reason(video, narration, time, path)
         if reason is not None:
             return Reject(narration_id, video, text["narration"] or None, reason)
         words_and_classes = _words_and_classes(text, narration, self.synonyms)
         return (narration_id, video, path, time, narration, *words_and_classes)
 
+    def _next_id(self, video: str) -> str:
+        number = self.num_rows[video]
+        self.num_rows[video] += 1
+        return f"{video or 'no-video'}_{number:05d}"
 
-def _reject_reason(
-    record: _Record, video: str, narration: str, time: float | str, path: str | None
-) -> str | None:
+
+def _reject_reason(video: str, narration: str, time: float | str, path: str | None) -> str | None:
     """Why a row is left out; the first of several reasons, None where there is none."""
-    if record is None:
-        return _UNREADABLE
     if not video:
         return "missing video"
     if not says_something(narration):
@@ -154,14 +153,16 @@ def _seconds(value: Any) -> float | str:
 
 def _read_csv(path: Path) -> Iterator[_Record]:
     with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+        # Strict, or a quotation mark that is never closed would swallow the rows after it.
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
             header = [name.strip() for name in next(reader, [])]
             _check_columns(path, header)
             for row in reader:
                 if row:
                     fits = len(row) == len(header)
-                    yield dict(zip(header, row, strict=True)) if fits else None
+                    yield dict(zip(header, row, strict=True)) if fits else delimiter.join(row)
         except (csv.Error, UnicodeDecodeError) as error:
             place = f"{path}: line {reader.line_num}"
             raise DataError(f"{place}: not a readable table in UTF-8: {error}") from error
@@ -185,7 +186,7 @@ def _read_jsonl(path: Path) -> Iterator[_Record]:
         try:
             first = list(islice(rows, _ROWS_PER_BATCH))
             # A row may leave out what it does not have.
-            _check_columns(path, list(dict.fromkeys(key for row in first for key in row or ())))
+            _check_columns(path, list(dict.fromkeys(chain.from_iterable(map(_keys, first)))))
             yield from chain(first, rows)
         except UnicodeDecodeError as error:
             raise DataError(f"{path}: not in UTF-8: {error}") from error
@@ -195,8 +196,12 @@ def _json_row(line: str) -> _Record:
     try:
         row = json.loads(line)
     except json.JSONDecodeError:
-        return None
-    return row if isinstance(row, dict) else None
+        return line.strip()
+    return row if isinstance(row, dict) else line.strip()
+
+
+def _keys(record: _Record) -> list[str]:
+    return [] if isinstance(record, str) else list(record)
 
 
 def _check_columns(path: Path, names: list[str]) -> None:

@@ -98,7 +98,7 @@ def test_given_words_and_classes_are_kept_and_others_derived(tmp_path: Path) -> 
     given = {"narration_id": 7, "verb_word": "Chop", "noun_class": "bulb_(shallot,_onion)"}
     rows = [ROWS[0] | given, ROWS[0] | {"narration_id": None, "verb_class": "cut"}]
     table = read(write_jsonl(tmp_path / "t.jsonl", rows)).narrations
-    assert table["narration_id"].tolist() == ["7", "a.mp4_00001"]
+    assert table["narration_id"].tolist() == ["7", "a.mp4_00000"]
     assert table["verb_word"].tolist() == ["chop", "slice"]
     assert table["verb_class"].tolist() == ["chop", "cut"]
     assert table["noun_word"].tolist() == ["onion", "onion"]
@@ -148,6 +148,7 @@ def test_rows_that_cannot_be_read_are_rejects(tmp_path: Path) -> None:
     )
     result = read(path)
     assert result.reject_counts() == {"unreadable row": 2}
+    assert result.rejects["narration"].tolist() == ["a.mp4,1,cuts the onion, slowly", "a.mp4,2"]
     assert result.narrations["narration"].tolist() == ["cuts the onion, slowly."]
     lines = tmp_path / "t.jsonl"
     lines.write_text(f"{json.dumps(ROWS[0])}\n{{\n[1]\n{json.dumps(ROWS[0])}\n")
@@ -196,6 +197,7 @@ def test_a_missing_column_is_named_beside_those_there_are(
         ("t.csv", b"video;time;narration\n", "there are: video;time;narration .*commas"),
         ("t.csv", b"video,time,narration,time\n", "column 'time' is there twice"),
         ("t.csv", b"video,time,narration\na,1,\xff\xfe\n", "not a readable table in UTF-8"),
+        ("t.csv", b'video,time,narration\na,1,"cuts\nb,2,cuts\n', "line 3: not a readable table"),
         ("t.csv", b"video,time,narration\n", "no narrated action is usable; it has none"),
         ("t.csv", b"video,time,narration\na,x,cuts\n", "all 1 were left out: 1 unreadable time"),
         ("t.jsonl", b"\xff", "not in UTF-8"),
