@@ -15,7 +15,7 @@ Positive = Annotated[int, Field(ge=1)]
 Even = Annotated[int, Field(ge=2, multiple_of=2)]
 Seed = Annotated[int, Field(ge=0)]
 
-Source = Literal["ego4d", "epic_kitchens"]
+Source = Literal["ego4d", "epic_kitchens", "table"]
 Kind = Literal["bursty", "random", "contrastive"]
 Meaning = Literal["natural", "canonical", "permuted", "renamed"]
 Condition = Literal["bursty", "random", "contrastive", "shuffled", "no_video", "new_words"]
@@ -65,8 +65,22 @@ class IngestConfig(Section):
     """Where the annotations and the videos lie, and which adapter reads them."""
 
     source: Source
+    # A file; for epic_kitchens and table also a folder of them.
     annotations: str
     videos: str
+    # table only: file of classes and their words (eilev/data/synonyms.py); null makes every lemma a
+    # class of its own. It lies in the folder `annotations`, which DVC watches for changes.
+    synonyms: str | None
+
+    @model_validator(mode="after")
+    def _synonyms_are_watched(self) -> Self:
+        if self.synonyms is None:
+            return self
+        if self.source != "table":
+            raise ValueError("'synonyms' is for source: table")
+        if Path(self.annotations) not in Path(self.synonyms).parents:
+            raise ValueError("'synonyms' must lie in the folder that 'annotations' names")
+        return self
 
 
 class SplitConfig(Section):

@@ -85,3 +85,22 @@ def test_guidance_needs_the_words_marked(tmp_path):
     path.write_text(yaml.safe_dump(params))
     with pytest.raises(ParamsError, match="'guidance' needs a 'content_weight' above 1"):
         load_params(path)
+
+
+def test_synonyms_are_for_tables_and_lie_where_dvc_watches(tmp_path):
+    with pytest.raises(ParamsError, match=r"ingest: .*'synonyms' is for source: table"):
+        load_changed(tmp_path, "ingest", "synonyms", "data/raw/mine/synonyms.yaml")
+    params = yaml.safe_load(COMMITTED.read_text())
+    params["ingest"] = {
+        "source": "table",
+        "annotations": "data/raw/mine",
+        "videos": "videos",
+        "synonyms": "data/raw/mine/synonyms.yaml",
+    }
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params))
+    assert load_params(path).ingest.synonyms == "data/raw/mine/synonyms.yaml"
+    params["ingest"]["annotations"] = "data/raw/mine/narrations.csv"
+    path.write_text(yaml.safe_dump(params))
+    with pytest.raises(ParamsError, match=r"must lie in the folder that 'annotations' names"):
+        load_params(path)

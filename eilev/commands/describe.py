@@ -27,6 +27,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--source", choices=get_args(Source), help="measure annotations")
     parser.add_argument("--annotations", type=Path)
     parser.add_argument("--videos", type=Path, help="leave out what has no video here")
+    parser.add_argument("--synonyms", type=Path, help="groups words into classes (source table)")
     parser.add_argument("--episodes", type=Path, help="measure episodes; needs the next three")
     parser.add_argument("--narrations", type=Path, default=paths.NARRATIONS)
     parser.add_argument("--split", type=Path, default=paths.SPLIT)
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     if options.source and options.annotations is None:
         raise ValueError("--source needs --annotations, a file or folder")
     if options.source:
-        source = read_source(options.source, options.annotations, options.videos)
+        source = read_source(options.source, options.annotations, options.videos, options.synonyms)
         described = describe_corpus(source.narrations, options.resamples, rng)
     else:
         described = _read_episodes(options, rng)

@@ -3,14 +3,14 @@
 import ast
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from eilev import schema
-from eilev.data.phrases import compound_words, to_sentence
-from eilev.data.source import Annotations
+from eilev.data.phrase_parts import compound_words
+from eilev.data.phrases import to_sentence
+from eilev.data.source import VIDEO_NOT_FOUND, Annotations, Reject, Row, collect, find_videos
 from eilev.data.words import find_words, first_verb
 from eilev.io import DataError
 
@@ -26,15 +26,6 @@ _COLUMNS = [
     "noun_class",
     "all_nouns",
 ]
-# EPIC-100's extension, EPIC-55 by participant, EPIC-55 split in train and test, one flat folder.
-_LAYOUTS = (
-    "P*/videos/*",
-    "P*/rgb/*",
-    "videos/*/P*/*",
-    "*/P*/*",
-    "P*/*",
-    "*",
-)
 _PARTS = ("verb", "noun")
 _TIME = re.compile(r"(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 
@@ -42,31 +33,85 @@ _TIME = re.compile(r"(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 def read_epic_kitchens(path: Path, videos: Path | None) -> Annotations:
     """Read one CSV file of segments or all of a folder; classes are named if their CSVs are there.
 
-    The time of a narration is its `narration_timestamp`, else the middle of its segment.
+    The time of a narration is its `narration_timestamp`. Where that is missing, as it is for the
+    narrations that the published EPIC_100_*_missing_timestamp_narrations.csv list, it is the middle
+    of the segment. Videos are found in the layouts of EPIC-55, EPIC-100 and the download script.
 
     Raises:
         DataError: no file has segments, or a file lacks a column.
     """
-    found = None if videos is None else _find_videos(videos)
     folder = path if path.is_dir() else path.parent
     names = {part: _class_names(folder / f"EPIC_100_{part}_classes.csv") for part in _PARTS}
-    kept: list[tuple[Any, ...]] = []
-    rejected: list[tuple[Any, ...]] = []
-    seen: set[str] = set()
-    for values in _read_segments(path).to_dict("records"):
-        record = {str(name): str(value) for name, value in values.items()}
-        row = _row(record, names)
-        video = _video(row[1], found)
-        reason = _reject_reason(row, video, seen)
-        if reason is None:
-            seen.add(row[0])
-            kept.append((*row[:2], video, *row[3:]))
-        else:
-            rejected.append((row[0], row[1], record["narration"] or None, reason))
-    return Annotations(
-        pd.DataFrame(kept, columns=schema.NARRATIONS.names),
-        pd.DataFrame(rejected, columns=schema.REJECTS.names),
+    context = _Context(names, _untimed(folder), None if videos is None else find_videos(videos))
+    segments = _read_segments(path)
+    records = (
+        dict(zip(segments.columns, map(str, values), strict=True))
+        for values in segments.itertuples(index=False, name=None)
     )
+    return collect(records, lambda record: _convert(record, context))
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What a segment needs to know to become a narration."""
+
+    # Part of speech to number of a class to its name.
+    class_names: dict[str, dict[str, str]]
+    # Narrations that are known to have no time of their own.
+    untimed: frozenset[str]
+    # Video to its path; None where none is looked for.
+    videos: dict[str, str] | None
+
+
+def _convert(record: dict[str, str], context: _Context) -> Row | Reject:
+    video_id, phrase = record["video_id"], record["narration"]
+    file = f"{video_id}.MP4" if context.videos is None else context.videos.get(video_id)
+    sentence = to_sentence(phrase, _nouns(record))
+    time = _time(record, is_untimed=record["narration_id"] in context.untimed)
+    reason = _reject_reason(phrase, sentence, time, file)
+    if reason is not None:
+        return Reject(record["narration_id"], video_id, phrase or None, reason)
+    verbs, nouns = _words(record, sentence)
+    return (
+        record["narration_id"],
+        video_id,
+        file,
+        time,
+        sentence,
+        _class_name(record["verb_class"], context.class_names["verb"]),
+        _class_name(record["noun_class"], context.class_names["noun"]),
+        verbs[0] if verbs else first_verb(sentence),
+        nouns[0] if nouns else None,
+    )
+
+
+def _reject_reason(phrase: str, sentence: str, time: float, file: str | None) -> str | None:
+    """Why a segment is left out; the first of several reasons, None where there is none."""
+    if not sentence:
+        return "narration without a verb" if re.search(r"\w", phrase) else "empty narration"
+    if math.isnan(time):
+        return "missing timestamp"
+    return VIDEO_NOT_FOUND if file is None else None
+
+
+def _words(record: dict[str, str], sentence: str) -> tuple[list[str], list[str]]:
+    """Words for the verb and for the noun that are in the sentence, the best first."""
+    noun, verb = compound_words(record["noun"]), compound_words(record["verb"])
+    return (
+        find_words(sentence, {verb, verb.split(" ")[0]}, "VERB"),
+        find_words(sentence, {noun, noun.split(" ")[-1]}, "NOUN"),
+    )
+
+
+def _untimed(folder: Path) -> frozenset[str]:
+    """Ids in the published lists of narrations without a time."""
+    ids: set[str] = set()
+    for path in sorted(folder.glob("EPIC_100_*_missing_timestamp_narrations.csv")):
+        table = _read_csv(path)
+        if "narration_id" not in table.columns:
+            raise DataError(f"{path}: column 'narration_id' is missing")
+        ids.update(table["narration_id"])
+    return frozenset(ids)
 
 
 def _read_segments(path: Path) -> pd.DataFrame:
@@ -104,53 +149,20 @@ def _class_names(path: Path) -> dict[str, str]:
     return dict(zip(table["id"], keys, strict=True))
 
 
-def _find_videos(folder: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for layout in _LAYOUTS:
-        for file in sorted(folder.glob(layout)):
-            if file.suffix.lower() == ".mp4":
-                found.setdefault(file.stem, str(file))
-    return found
-
-
-def _video(video_id: str, found: dict[str, str] | None) -> str | None:
-    return f"{video_id}.MP4" if found is None else found.get(video_id)
-
-
-def _row(record: dict[str, str], names: dict[str, dict[str, str]]) -> tuple[Any, ...]:
-    """A row of schema.NARRATIONS with an empty path and NaN for an unreadable time."""
-    noun, verb = compound_words(record["noun"]), compound_words(record["verb"])
-    sentence = to_sentence(record["narration"], _noun_words(record))
-    verbs = find_words(sentence, {verb, verb.split(" ")[0]}, "VERB")
-    nouns = find_words(sentence, {noun, noun.split(" ")[-1]}, "NOUN")
-    return (
-        record["narration_id"],
-        record["video_id"],
-        "",
-        _time(record),
-        sentence,
-        _class_name(record["verb_class"], names["verb"]),
-        _class_name(record["noun_class"], names["noun"]),
-        verbs[0] if verbs else first_verb(sentence),
-        nouns[0] if nouns else None,
-    )
-
-
-def _noun_words(record: dict[str, str]) -> frozenset[str]:
+def _nouns(record: dict[str, str]) -> list[str]:
     try:
-        nouns = [str(noun) for noun in ast.literal_eval(record["all_nouns"] or "[]")]
+        return [str(noun) for noun in ast.literal_eval(record["all_nouns"] or "[]")]
     except (ValueError, SyntaxError, TypeError):
-        nouns = [record["noun"]]
-    return frozenset(word for noun in nouns for word in compound_words(noun).split())
+        return [record["noun"]]
 
 
 def _class_name(number: str, names: dict[str, str]) -> str | None:
     return names.get(number, number) if number.isdigit() else None
 
 
-def _time(record: dict[str, str]) -> float:
+def _time(record: dict[str, str], *, is_untimed: bool) -> float:
     """Seconds; NaN where neither the narration's time nor the segment's is readable."""
-    spoken = _seconds(record.get("narration_timestamp", ""))
+    spoken = math.nan if is_untimed else _seconds(record.get("narration_timestamp", ""))
     middle = (_seconds(record["start_timestamp"]) + _seconds(record["stop_timestamp"])) / 2
     return middle if math.isnan(spoken) else spoken
 
@@ -165,14 +177,3 @@ def _seconds(text: str) -> float:
     if found is None:
         return math.nan
     return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
-
-
-def _reject_reason(row: tuple[Any, ...], video: str | None, seen: set[str]) -> str | None:
-    """Why a row is left out; the first of several reasons, None where there is none."""
-    if not row[4]:
-        return "empty narration"
-    if math.isnan(row[3]):
-        return "missing timestamp"
-    if video is None:
-        return "video not found"
-    return "duplicate narration id" if row[0] in seen else None

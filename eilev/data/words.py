@@ -42,7 +42,7 @@ _TAGS: Mapping[PartOfSpeech, tuple[str, ...]] = {
 }
 _AUXILIARIES = frozenset({"be", "have", "do"})
 # "u" and "eu" that sound like "you" take "a".
-_VOWEL_SOUND = re.compile(r"(?!uni|use|ute|eu)[aeiou]", re.IGNORECASE)
+VOWEL_SOUND = re.compile(r"(?!uni|use|ute|eu)[aeiou]", re.IGNORECASE)
 
 
 def clean_narration(text: str) -> str:
@@ -65,7 +65,7 @@ def clean_narration(text: str) -> str:
 
 def says_something(sentence: str) -> bool:
     """Whether a cleaned narration has a word beside its subject."""
-    return bool(_tokens(sentence)[0])
+    return bool(sentence_tokens(sentence)[0])
 
 
 def lemma(word: str, pos: PartOfSpeech) -> str:
@@ -117,7 +117,7 @@ def first_verb(sentence: str) -> str | None:
     >>> first_verb("The camera wearer is slowly peeling the carrot.")
     'peel'
     """
-    tokens, _ = _tokens(sentence)
+    tokens, _ = sentence_tokens(sentence)
     verbs = [token[0].lower() for token in tokens if _is_verb(token[0].lower())]
     for verb, following in pairwise([*verbs, ""]):
         if not (lemma(verb, "VERB") in _AUXILIARIES and following.endswith(("ing", "ed", "en"))):
@@ -181,7 +181,7 @@ _Tokens = list[re.Match[str]]
 _Words = tuple[str, ...]
 
 
-def _tokens(sentence: str) -> tuple[_Tokens, bool]:
+def sentence_tokens(sentence: str) -> tuple[_Tokens, bool]:
     """Words of a sentence after its subject, and whether it has the usual subject."""
     subject = _SUBJECT.match(sentence)
     return list(_TOKEN.finditer(sentence, subject.end() if subject else 0)), subject is not None
@@ -189,7 +189,7 @@ def _tokens(sentence: str) -> tuple[_Tokens, bool]:
 
 def _matches(sentence: str, candidates: Collection[str], pos: PartOfSpeech) -> Iterator[_Match]:
     index = _candidate_index(frozenset(candidates))
-    tokens, has_subject = _tokens(sentence)
+    tokens, has_subject = sentence_tokens(sentence)
     position = 1 if has_subject and pos == "NOUN" else 0
     while position < len(tokens):
         words = _candidate_at(tokens, position, index, pos)
@@ -269,7 +269,7 @@ def _inflections(word: str, tag: str) -> tuple[str, ...]:
 
 def _with_article(before: str, word: str) -> str:
     """Text before a word with its last "a" or "an" made to suit the word."""
-    article = "an" if _VOWEL_SOUND.match(word) else "a"
+    article = "an" if VOWEL_SOUND.match(word) else "a"
     return re.sub(r"\b([Aa])n?(\s+)$", lambda found: found[1] + article[1:] + found[2], before)
 
 

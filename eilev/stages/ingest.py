@@ -1,10 +1,9 @@
 """ingest: a source's annotations as one narration table; left-out actions with their reasons."""
 
-import json
-
 from eilev import paths, schema
 from eilev.config import load_params
 from eilev.data.annotations import read_annotations
+from eilev.data.source import format_summary
 from eilev.io import write_json, write_table
 from eilev.stages.runner import stage
 
@@ -15,8 +14,9 @@ def main() -> None:
     annotations = read_annotations(load_params().ingest)
     write_table(annotations.narrations, schema.NARRATIONS, paths.NARRATIONS)
     write_table(annotations.rejects, schema.REJECTS, paths.REJECTS)
-    write_json(annotations.summary(), paths.INGEST_SUMMARY)
-    print(json.dumps(annotations.summary(), indent=2))  # noqa: T201
+    summary = annotations.summary()
+    write_json(summary, paths.INGEST_SUMMARY)
+    print(format_summary(summary))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -55,6 +55,21 @@ def test_the_command_prints_and_writes(tmp_path, capsys):
     assert (out / "action_frequencies.svg").read_text().startswith("<svg")
 
 
+def test_a_table_and_its_synonyms_are_described(tmp_path, capsys):
+    rows = [f"v{i % 3}.mp4,{i},I {'slice' if i % 2 else 'cut'} bread." for i in range(12)]
+    (tmp_path / "t.csv").write_text("\n".join(["video,time,narration", *rows]))
+    (tmp_path / "synonyms.yaml").write_text("verbs: {cut: [slice]}\n")
+    command = ["describe", "--source", "table", "--resamples", "5", "--out", str(tmp_path / "out")]
+    paths = ["--annotations", str(tmp_path / "t.csv"), "--synonyms"]
+    main([*command, *paths, str(tmp_path / "synonyms.yaml")])
+    assert "verb_synonymy" in capsys.readouterr().out
+    written = json.loads((tmp_path / "out" / "properties.json").read_text())
+    # Two equally frequent words of one verb class.
+    assert written["verb_synonymy"]["value"] == 1.0
+    with pytest.raises(SystemExit, match=r"absent.yaml: no such file"):
+        main([*command, *paths, str(tmp_path / "absent.yaml")])
+
+
 def test_every_figure_of_episodes_has_an_interval_around_it():
     world = make_world(300)
     episodes = episode_frames(world.narrations, world.split, world.decoded_ids, CONFIG)["train"]

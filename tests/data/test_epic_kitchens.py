@@ -6,7 +6,6 @@ import pytest
 from eilev import schema
 from eilev.config import IngestConfig
 from eilev.data.annotations import read_annotations, read_source
-from eilev.data.phrases import to_sentence
 from eilev.io import DataError, write_table
 
 ROW = {
@@ -47,11 +46,21 @@ def test_a_missing_time_is_the_middle_of_the_segment(tmp_path: Path) -> None:
 
 
 def test_videos_of_every_layout_are_found_and_each_row_is_accounted_for(tmp_path: Path) -> None:
-    places = ("P01/rgb/P01_01", "P01/videos/P01_101", "videos/train/P02/P02_01", "P03/videos/P03_1")
+    places = (
+        "P01/rgb/P01_01",
+        "P01/videos/P01_101",
+        "videos/train/P02/P02_01",
+        "videos/test/P04/P04_02",
+        "EPIC-KITCHENS/P03/videos/P03_1",
+        "P05_01",
+    )
     for place in places:
         file = tmp_path / "media" / f"{place}.MP4"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
+    frames = tmp_path / "media/P09/rgb_frames/P09_01"
+    frames.mkdir(parents=True)
+    (frames / "P09_01.MP4").touch()
     ids = [Path(place).name for place in places] + ["P09_01"]
     rows = [{"narration_id": f"{name}_0", "video_id": name} for name in ids]
     bad = [
@@ -63,6 +72,7 @@ def test_videos_of_every_layout_are_found_and_each_row_is_accounted_for(tmp_path
         source="epic_kitchens",
         annotations=str(write(tmp_path, *rows, *bad).parent),
         videos=str(tmp_path / "media"),
+        synonyms=None,
     )
     result = read_annotations(config)
     assert result.narrations["video_path"].tolist() == [
@@ -83,25 +93,45 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         read_source("epic_kitchens", path, None)
 
 
-@pytest.mark.parametrize(
-    ("phrase", "nouns", "sentence"),
-    [
-        ("put knife in sink", {"knife", "sink"}, "puts the knife in the sink"),
-        ("take salt and pepper.", {"salt", "pepper"}, "takes the salt and the pepper"),
-        ("hold and dry lid", {"lid"}, "holds and dries the lid"),
-        ("continue washing pan", {"pan"}, "continues washing the pan"),
-        ("still dicing onion", {"onion"}, "still dices the onion"),
-        ("use knife to cut bag", {"knife", "bag"}, "uses the knife to cut the bag"),
-        ("turn tap off", {"tap"}, "turns the tap off"),
-    ],
-)
-def test_sentences(phrase: str, nouns: set[str], sentence: str) -> None:
-    assert to_sentence(phrase, frozenset(nouns)) == f"The camera wearer {sentence}."
+def test_listed_narrations_take_the_middle_of_the_segment(tmp_path: Path) -> None:
+    write(tmp_path, {}, {"narration_id": "P01_01_1"})
+    listed = tmp_path / "EPIC_100_validation_missing_timestamp_narrations.csv"
+    listed.write_text(",narration_id\n0,P01_01_1\n")
+    # The list is no table of segments of its own.
+    assert read_source("epic_kitchens", tmp_path, None).narrations["timestamp_s"].tolist() == [
+        62.5,
+        62.0,
+    ]
+    listed.write_text("id\nP01_01_1\n")
+    with pytest.raises(DataError, match="column 'narration_id' is missing"):
+        read_source("epic_kitchens", tmp_path, None)
+
+
+def test_a_phrase_without_a_verb_is_a_reject(tmp_path: Path) -> None:
+    path = write(tmp_path, {}, {"narration_id": "b", "narration": "the cup"})
+    result = read_source("epic_kitchens", path, None)
+    assert result.reject_counts() == {"narration without a verb": 1}
 
 
 def test_the_real_validation_rows_are_all_accounted_for(shared: Path) -> None:
-    path = shared / "fixtures/epic-kitchens-100/EPIC_100_validation.csv"
-    result = read_source("epic_kitchens", path, None)
-    assert len(result.narrations) + len(result.rejects) == 9668
-    assert result.narrations["verb_word"].notna().all()
-    assert result.narrations["noun_word"].notna().mean() > 0.97
+    folder = shared / "fixtures/epic-kitchens-100"
+    result = read_source("epic_kitchens", folder, None)
+    assert (result.num_rows, len(result.narrations), len(result.rejects)) == (9668, 9668, 0)
+    table = result.narrations.set_index("narration_id")
+    assert table["verb_word"].notna().all()
+    assert table["noun_word"].notna().mean() > 0.98
+    assert table["verb_class"].nunique() == 78
+    assert table["narration"].str.fullmatch(r"The camera wearer [a-z0-9 ,'\u2019-]+\.").all()
+    assert not table["narration"].str.contains(r"\b(?:the|a|an) (?:the|a|an|it|of|in|to)\b").any()
+
+
+def test_the_published_list_names_exactly_the_rows_without_a_time(shared: Path) -> None:
+    folder = shared / "fixtures/epic-kitchens-100"
+    rows = pd.read_csv(folder / "EPIC_100_validation.csv", dtype=str).set_index("narration_id")
+    listed = pd.read_csv(folder / "EPIC_100_validation_missing_timestamp_narrations.csv")
+    untimed = rows.index[rows["narration_timestamp"].isna()]
+    assert set(listed["narration_id"]) == set(untimed)
+    times = read_source("epic_kitchens", folder, None).narrations.set_index("narration_id")
+    seconds = rows[["start_timestamp", "stop_timestamp"]].apply(pd.to_timedelta)
+    middles = seconds.loc[untimed].mean(axis=1).dt.total_seconds()
+    assert times.loc[untimed, "timestamp_s"].tolist() == pytest.approx(middles.tolist())

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from eilev import schema
 from eilev.config import IngestConfig
-from eilev.data.annotations import Annotations, read_annotations
+from eilev.data.annotations import read_annotations
+from eilev.data.source import Annotations
 from eilev.io import DataError, read_table, write_table
 
 
@@ -34,6 +36,10 @@ def video(uid: str, actions: list[dict[str, Any]]) -> dict[str, Any]:
     return {"video_uid": uid, "video_metadata": {}, "annotated_intervals": intervals(actions)}
 
 
+def none_if_null(value: Any) -> Any:
+    return None if pd.isna(value) else value
+
+
 def intervals(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Two intervals, so that ids must run on from one to the next."""
     return [{"narrated_actions": actions[:1]}, {"narrated_actions": actions[1:]}]
@@ -48,6 +54,7 @@ def config(tmp_path: Path) -> IngestConfig:
         source="ego4d",
         annotations=str(tmp_path / "fho_main.json"),
         videos=str(tmp_path / "videos"),
+        synonyms=None,
     )
 
 
@@ -100,7 +107,9 @@ def test_every_other_action_is_kept_with_its_reason(config: IngestConfig) -> Non
     ]
     assert list(result.rejects["narration_id"])[:2] == ["v1_00001", "v1_00002"]
     assert result.summary() == {
+        "rows": 12,
         "narrations": 2,
+        "rejected": 10,
         "rejects": {
             "empty narration": 3,
             "missing timestamp": 2,
@@ -111,6 +120,9 @@ def test_every_other_action_is_kept_with_its_reason(config: IngestConfig) -> Non
             "video not found": 1,
         },
         "videos": 2,
+        "missing_videos": 1,
+        "missing_video_ids": ["absent"],
+        "narrated_hours": 0.0,
         "verb_classes": 1,
         "noun_classes": 1,
         "actions": 1,
@@ -136,7 +148,7 @@ def test_noun_class(config: IngestConfig, frames: Any, expected: str | None) -> 
     (row,) = read(
         config, {"videos": [video("v1", [action(frames=frames)])]}
     ).narrations.itertuples()
-    assert row.noun_class == expected
+    assert none_if_null(row.noun_class) == expected
 
 
 @pytest.mark.parametrize(
@@ -154,7 +166,68 @@ def test_words_used(
 ) -> None:
     root = {"videos": [video("v1", [action(text, structured_verb=verb_class)])]}
     (row,) = read(config, root).narrations.itertuples()
-    assert (row.verb_class, row.verb_word, row.noun_word) == (verb_class, verb_word, noun_word)
+    found = [none_if_null(value) for value in (row.verb_class, row.verb_word, row.noun_word)]
+    assert found == [verb_class, verb_word, noun_word]
+
+
+def test_videos_in_nested_folders_and_behind_links_are_found(
+    config: IngestConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere" / "b").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "b" / "far.MP4").touch()
+    (tmp_path / "videos" / "full_scale").mkdir()
+    (tmp_path / "videos" / "full_scale" / "deep.mp4").touch()
+    (tmp_path / "videos" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "loop").symlink_to(tmp_path / "videos")
+    root = {"videos": [video(name, [action()]) for name in ("deep", "far")]}
+    assert read(config, root).narrations["video_path"].tolist() == [
+        f"{config.videos}/full_scale/deep.mp4",
+        f"{config.videos}/link/b/far.MP4",
+    ]
+
+
+def test_both_versions_of_the_file_read_alike(config: IngestConfig) -> None:
+    def annotated(version: str, **extra: Any) -> dict[str, Any]:
+        record = action("#C C peels an onion", **extra)
+        interval = {"clip_id": "7", "clip_uid": None, "narrated_actions": [record]}
+        redacted = {"clip_id": "8", "clip_uid": "c", "redacted": True, "narrated_actions": []}
+        intervals = [interval] if version == "1.0" else [redacted, interval]
+        return {
+            "version": version,
+            "date": "220216",
+            "description": "FHO Master Annotation",
+            "metadata": "ego4d.json",
+            "videos": [{"annotated_intervals": intervals, "video_metadata": {}, "video_uid": "v1"}],
+        }
+
+    first = read(config, annotated("1.0", warnings=[], stage=None)).narrations
+    uid = "4d5fc8a2-0001"
+    second = read(config, annotated("2.0", uid=uid, narration_annotation_uid="n")).narrations
+    assert list(second["narration_id"]) == [uid]
+    pd.testing.assert_frame_equal(
+        first.drop(columns="narration_id"), second.drop(columns="narration_id")
+    )
+
+
+def test_a_number_that_is_not_json_loses_nothing_before_or_after_it(config: IngestConfig) -> None:
+    actions = [action(), action(narration_timestamp_sec=float("inf")), action()]
+    root = {"videos": [video("v1", [action()]), video("v2", actions), video("v1x", [])]}
+    result = read(config, root)
+    assert list(result.narrations["narration_id"]) == ["v1_00000", "v2_00000", "v2_00002"]
+    assert list(result.rejects["narration_id"]) == ["v2_00001"]
+
+
+def test_memory_stays_far_below_the_size_of_the_file(config: IngestConfig) -> None:
+    # The boxes of hands are most of a real file.
+    padded = action(frames=[{"frame_type": "x", "boxes": [box("left_hand", "n" * 500)] * 8}])
+    root = {"videos": [video("v1" if i else "v2", [padded] * 40) for i in range(60)]}
+    Path(config.annotations).write_text(json.dumps(root))
+    tracemalloc.start()
+    num_rows = read_annotations(config).num_rows
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert num_rows == 60 * 40
+    assert peak < Path(config.annotations).stat().st_size / 3
 
 
 def test_nulls_survive_the_table(config: IngestConfig, tmp_path: Path) -> None:
