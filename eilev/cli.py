@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from eilev.commands import describe, show
+from eilev.commands import describe, params, show
 
-COMMANDS = (describe, show)
+COMMANDS = (describe, params, show)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -24,7 +24,7 @@ from eilev.training.trainer import train
 def main() -> None:
     """Write data/train/; a stopped run continues from data/train/checkpoints/."""
     config = load_params().train
-    accelerator = Accelerator()
+    accelerator = Accelerator(gradient_accumulation_steps=config.accumulation_steps)
     make_reproducible(accelerator)
     tables = {split: paths.EPISODES / f"{split}.parquet" for split in ("train", "val")}
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
