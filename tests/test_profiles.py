@@ -86,13 +86,13 @@ def test_an_override_reaches_a_single_value():
         ("dataset=ego4d", "Could not override 'dataset'"),
         ("train.sed=1", "Could not override 'train.sed'"),
         ("train.seed=one", "train.seed: Input should be a valid integer"),
-        ("+train.sed=1", "train.sed: Extra inputs are not permitted"),
-        ("ingest.source=???", "Missing mandatory value: ingest.source"),
+        ("+train.sed=1", r"train.sed: Extra inputs are not permitted"),
+        ("ingest.source=???", r"Missing mandatory value: source\n +full_key: ingest.source"),
         ("no override", "no override"),
     ],
 )
 def test_a_bad_override_is_named(override, message):
-    with pytest.raises(ParamsError, match=message.replace("?", r"\?").replace("+", r"\+")):
+    with pytest.raises(ParamsError, match=message):
         composed(override)
 
 

@@ -1,9 +1,10 @@
 """Profiles through DVC itself: `dvc exp run` composes params.yaml and runs what it says."""
 
 import json
-from pathlib import Path
+import subprocess
 
 import pytest
+from dvc.repo import Repo
 
 from eilev.profiles import compose_params
 from tests.pipeline.test_repro import ROOT, Project
@@ -15,24 +16,38 @@ OVERRIDES = [
     "synthesize.num_actions=40",
     "synthesize.num_videos=2",
 ]
+# A stage that keeps the params.yaml that it was run with.
+PROBE = "stages: {probe: {cmd: cp ../params.yaml seen.yaml, outs: [seen.yaml]}}"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("profiles"))
+    (project.folder / "probe").mkdir()
+    (project.folder / "probe" / "dvc.yaml").write_text(PROBE)
+    author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["add", "probe"], [*author, "commit", "-qm", "Add a probe"]):
+        subprocess.run(["git", *command], cwd=project.folder, check=True)
+    return project
 
 
-def test_dvc_composes_and_runs(project: Project) -> None:
-    params = project.folder / "params.yaml"
-    dry = project.dvc("exp", "run", "--dry", "--single-item", "synthesize")
-    assert dry.returncode == 0, dry.stderr
-    # The default is written anew, as it was.
-    assert params.read_bytes() == (ROOT / "params.yaml").read_bytes()
-
-    settings = [item for override in OVERRIDES for item in ("-S", override)]
-    result = project.dvc("exp", "run", *settings, "--single-item", "synthesize")
+def run(project: Project, target: str, overrides: list[str]) -> None:
+    settings = [item for override in overrides for item in ("-S", override)]
+    result = project.dvc("exp", "run", *settings, "--single-item", target)
     assert result.returncode == 0, result.stderr
-    assert params.read_text() == compose_params(OVERRIDES, ROOT / "conf")[0]
+
+
+def test_the_default_is_written_anew_as_it_was(project: Project) -> None:
+    run(project, "probe/dvc.yaml:probe", [])
+    committed = (ROOT / "params.yaml").read_bytes()
+    assert (project.folder / "probe/seen.yaml").read_bytes() == committed
+    assert (project.folder / "params.yaml").read_bytes() == committed
+
+
+def test_a_stage_runs_with_the_composition(project: Project) -> None:
+    run(project, "synthesize", OVERRIDES)
+    expected = compose_params(OVERRIDES, ROOT / "conf")[0]
+    assert (project.folder / "params.yaml").read_text() == expected
     written = json.loads((project.folder / "data/raw/synthetic/fho_main.json").read_text())
     actions = [
         action
@@ -43,7 +58,13 @@ def test_dvc_composes_and_runs(project: Project) -> None:
     assert (len(written["videos"]), len(actions)) == (2, 40)
 
 
-def test_the_launch_file_of_a_profile_reaches_the_command(project: Project) -> None:
-    result = project.dvc("exp", "run", "--dry", "-S", "model=blip2-opt-2.7b", "report")
-    assert result.returncode == 0, result.stderr
-    assert "accelerate launch --config_file accelerate_8gpu.yaml" in result.stdout
+def test_the_launch_file_and_the_annotations_of_a_profile_reach_the_stages(
+    project: Project,
+) -> None:
+    text, params = compose_params(OVERRIDES, ROOT / "conf")
+    (project.folder / "params.yaml").write_text(text)
+    with Repo(str(project.folder)) as repo:
+        stages = {stage.name: stage for stage in repo.index.stages}
+    assert f"--config_file {params.train.launch} " in stages["train"].cmd
+    assert params.train.launch == "accelerate_8gpu.yaml"
+    assert params.ingest.annotations in {dep.def_path for dep in stages["ingest"].deps}
