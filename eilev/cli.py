@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from eilev.commands import describe, params, show
+from eilev.commands import describe, params, plan, show
 
-COMMANDS = (describe, params, show)
+COMMANDS = (describe, params, plan, show)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -60,6 +60,11 @@ class Group:
     length: int
     labels: int
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """What an episode of it looks like."""
+        return self.clips, self.length, self.labels
+
 
 @dataclass(frozen=True)
 class StepCost:
