@@ -55,6 +55,14 @@ def test_a_model_is_trained_then_evaluated(workspace):
     assert predictions.columns.tolist() == schema.PREDICTIONS.names
 
 
+def test_the_stage_accumulates_as_the_params_say(workspace):
+    params = yaml.safe_load((workspace / "params.yaml").read_text())
+    params["train"]["accumulation_steps"] = 2
+    (workspace / "params.yaml").write_text(yaml.safe_dump(params))
+    train.main()
+    assert read_json(paths.TRAIN_METRICS)["steps"] == 8
+
+
 @pytest.mark.parametrize(
     ("stage", "missing", "message"),
     [
