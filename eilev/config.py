@@ -278,6 +278,8 @@ class ModelConfig(Section):
 class AugmentConfig(Section):
     """Random changes of a training clip, the same for all its frames."""
 
+    # Magnitude of RandAugment (eilev/data/rand_augment.py), 5 in the reference; 0 switches it off.
+    randaugment: Annotated[int, Field(ge=0, le=10)]
     # Area of the random resized crop as a share of the frame; [1, 1] switches it off.
     crop_scale: tuple[Share, Share]
     horizontal_flip: Share
@@ -295,6 +297,8 @@ class TrainConfig(Section):
     """Training of the interleaved video model (reference values in design section 5)."""
 
     seed: Seed
+    # Accelerate's launch file: device, precision and process count.
+    launch: str
     model: ModelConfig
     # One of these asks for the narration of each clip; drawn per clip.
     prompts: tuple[str, ...]
@@ -306,8 +310,10 @@ class TrainConfig(Section):
     # Weight of the loss on attention that teaches binding (eilev/training/guidance.py), for
     # decoder-only models; needs content_weight > 1, which marks the words. 0 is the reference.
     guidance: Annotated[float, Field(ge=0.0)]
-    # Episodes per optimiser step and process.
+    # Episodes that a process runs at once, and how many such batches make up an optimiser step: a
+    # step sees batch_size * accumulation_steps * processes episodes.
     batch_size: Positive
+    accumulation_steps: Positive
     learning_rate: Annotated[float, Field(gt=0.0)]
     betas: tuple[Share, Share]
     weight_decay: Annotated[float, Field(ge=0.0)]
@@ -400,17 +406,38 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     Raises:
         ParamsError: the file is missing, is not YAML, or breaks a rule; each bad key is named.
     """
+    return check_params(read_params(path), str(path))
+
+
+def read_params(path: Path) -> object:
+    """Read params.yaml without checking its keys.
+
+    Raises:
+        ParamsError: the file is missing or is not YAML.
+    """
     try:
-        raw = yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
         raise ParamsError(f"{path}: no such file; run from the repository's root") from error
     except yaml.YAMLError as error:
         raise ParamsError(f"{path}: not valid YAML: {error}") from error
+
+
+def check_params(raw: object, origin: str) -> Params:
+    """Check values as they come from a YAML file.
+
+    Args:
+        raw: what the file holds.
+        origin: names the file in messages.
+
+    Raises:
+        ParamsError: a rule is broken; each bad key is named.
+    """
     try:
         # Strict JSON mode: lists become tuples, but "3" never becomes 3.
         return Params.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        raise ParamsError(f"{path}: {_describe(error)}") from error
+        raise ParamsError(f"{origin}: {_describe(error)}") from error
 
 
 def _describe(error: ValidationError) -> str:

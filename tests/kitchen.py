@@ -124,12 +124,14 @@ def tiny_train_config(**changes) -> TrainConfig:
     return TrainConfig(
         **{
             "seed": 0,
+            "launch": "accelerate.yaml",
             "model": tiny_config(),
             "prompts": (PROMPT,),
             "loss_on": "all",
             "content_weight": 2.0,
             "guidance": 0.0,
             "batch_size": 8,
+            "accumulation_steps": 1,
             "learning_rate": 3e-3,
             "betas": (0.9, 0.98),
             "weight_decay": 0.05,
@@ -137,6 +139,7 @@ def tiny_train_config(**changes) -> TrainConfig:
             "schedule": "cosine",
             "max_grad_norm": 1.0,
             "augment": AugmentConfig(
+                randaugment=0,
                 crop_scale=(0.7, 1.0),
                 horizontal_flip=0.0,
                 brightness=0.2,

@@ -60,7 +60,7 @@ def run_variant(variant: str, seed: int) -> None:
     folder = RUNS / f"{variant}-{seed}"
     prepare(folder, params)
     for stage in STAGES:
-        subprocess.run(_command(stage), cwd=folder, check=True)
+        subprocess.run(_command(stage, params["train"]["launch"]), cwd=folder, check=True)
     with atomic_file(METRICS / f"{folder.name}.json") as temporary:
         shutil.copyfile(folder / paths.METRICS, temporary)
 
@@ -102,12 +102,12 @@ def prepare(folder: Path, params: Mapping[str, Any]) -> None:
         link.symlink_to(shared.absolute())
 
 
-def _command(stage: str) -> list[str]:
+def _command(stage: str, launch_file: str) -> list[str]:
     module = ["-m", f"eilev.stages.{stage}"]
     if stage != "train":
         return [sys.executable, *module]
     launch = ["-m", "accelerate.commands.launch", "--config_file"]
-    return [sys.executable, *launch, str(Path("accelerate.yaml").absolute()), *module]
+    return [sys.executable, *launch, str(Path(launch_file).absolute()), *module]
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from eilev.config import AugmentConfig
 from eilev.data.preprocess import Preprocessing
+from eilev.data.rand_augment import rand_augment
 
 # Few enough for their floats to stay in a processor's cache: twice as fast as a whole batch.
 _CLIPS_AT_ONCE = 8
@@ -29,7 +30,7 @@ def seeded_generator(*keys: int, device: torch.device | str = "cpu") -> torch.Ge
 def augment(
     frames: Tensor, config: AugmentConfig, image_size: int, generator: torch.Generator
 ) -> Tensor:
-    """Crop, flip, recolour, add noise: one draw per clip, the same for all its frames.
+    """RandAugment, crop, flip, recolour, add noise: one draw per clip, the same for all its frames.
 
     The crop is a square window of random area (RandomResizedCrop of the reference, without its
     change of the aspect ratio: stored frames are squashed squares already). Colour changes are
@@ -46,6 +47,8 @@ def augment(
     Returns:
         float32 (num_clips, 3, T, image_size, image_size), full range [0, 1] before the noise.
     """
+    if config.randaugment:
+        frames = rand_augment(frames, config.randaugment, generator)
     pixels = _resample(frames, config, image_size, generator).div_(255.0)
     # In place from here on: memory traffic is what all this costs.
     if config.brightness or config.contrast:

@@ -31,19 +31,24 @@ def build_model(config: ModelConfig, codec: TextCodec) -> VideoBlip:
 
 
 def _from_scratch(config: ScratchConfig, codec: TextCodec) -> VideoBlip:
-    if config.image_size % config.patch_size:
-        raise ValueError(
-            f"train.model.scratch.image_size is {config.image_size}, "
-            f"not a multiple of patch_size {config.patch_size}"
-        )
-    model = VideoBlip(_blip2_config(config, codec))
+    model = VideoBlip(scratch_config(config, codec.vocab_size, codec.pad_id))
     # transformers starts them at zero, to be overwritten by a checkpoint: identical queries behind
     # a layer norm, whose gradient explodes at zero.
     torch.nn.init.normal_(model.query_tokens, std=config.initializer_range)
     return model
 
 
-def _blip2_config(config: ScratchConfig, codec: TextCodec) -> Blip2Config:
+def scratch_config(config: ScratchConfig, vocab_size: int, pad_id: int) -> Blip2Config:
+    """Architecture of a model from scratch.
+
+    Raises:
+        ValueError: sizes that do not fit each other.
+    """
+    if config.image_size % config.patch_size:
+        raise ValueError(
+            f"train.model.scratch.image_size is {config.image_size}, "
+            f"not a multiple of patch_size {config.patch_size}"
+        )
     vision = Blip2VisionConfig(
         image_size=config.image_size,
         patch_size=config.patch_size,
@@ -58,7 +63,7 @@ def _blip2_config(config: ScratchConfig, codec: TextCodec) -> Blip2Config:
         **config.qformer.model_dump(),
     )
     text = OPTConfig(
-        vocab_size=codec.vocab_size,
+        vocab_size=vocab_size,
         max_position_embeddings=config.max_position_embeddings,
         hidden_size=config.text.hidden_size,
         num_hidden_layers=config.text.num_hidden_layers,
@@ -66,7 +71,7 @@ def _blip2_config(config: ScratchConfig, codec: TextCodec) -> Blip2Config:
         ffn_dim=config.text.intermediate_size,
         dropout=0.0,
         init_std=config.initializer_range,
-        pad_token_id=codec.pad_id,
+        pad_token_id=pad_id,
     )
     return Blip2Config(
         vision_config=vision,

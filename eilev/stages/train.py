@@ -26,7 +26,7 @@ def main() -> None:
     """Write data/train/; a stopped run continues from data/train/checkpoints/."""
     params = load_params()
     config = params.train
-    accelerator = Accelerator()
+    accelerator = Accelerator(gradient_accumulation_steps=config.accumulation_steps)
     make_reproducible(accelerator)
     tables = {split: paths.EPISODES / f"{split}.parquet" for split in ("train", "val")}
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)

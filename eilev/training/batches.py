@@ -14,6 +14,7 @@ from eilev.data.preprocess import Preprocessing
 from eilev.data.symmetry import apply_symmetries
 
 NO_AUGMENTATION = AugmentConfig(
+    randaugment=0,
     crop_scale=(1.0, 1.0),
     horizontal_flip=0.0,
     brightness=0.0,

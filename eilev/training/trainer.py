@@ -1,4 +1,4 @@
-"""The training loop; device, precision, accumulation and process count come from Accelerate."""
+"""The training loop; device, precision and process count come from Accelerate."""
 
 import math
 import signal

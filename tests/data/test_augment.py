@@ -7,6 +7,7 @@ from eilev.data.augment import augment, normalise, seeded_generator
 from eilev.data.preprocess import Preprocessing, preprocess
 
 OFF = {
+    "randaugment": 0,
     "crop_scale": (1.0, 1.0),
     "horizontal_flip": 0.0,
     "brightness": 0.0,
@@ -52,7 +53,13 @@ def test_without_augmentation_larger_frames_are_resized_as_in_evaluation():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"crop_scale": (0.3, 1.0)}, {"horizontal_flip": 0.5}, {"brightness": 0.5}, {"contrast": 0.5}],
+    [
+        {"randaugment": 5},
+        {"crop_scale": (0.3, 1.0)},
+        {"horizontal_flip": 0.5},
+        {"brightness": 0.5},
+        {"contrast": 0.5},
+    ],
 )
 def test_one_draw_per_clip_and_the_same_for_its_frames(changes):
     same_clips = still_frames(num_clips=1).expand(8, -1, -1, -1, -1)
@@ -100,3 +107,17 @@ def test_draws_depend_on_the_keys_only():
     assert not torch.equal(run(frames, seed=1, **everything), run(frames, seed=2, **everything))
     seeds = {seeded_generator(*keys).initial_seed() for keys in [(0, 1), (1, 0), (0, 1, 1), (2,)]}
     assert len(seeds) == 4
+
+
+def test_nothing_is_drawn_where_nothing_is_asked_for():
+    generator = seeded_generator(0)
+    before = generator.get_state()
+    augment(random_frames(), config(), 16, generator)
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_randaugment_comes_first_and_leaves_the_range():
+    frames = still_frames(num_clips=16, size=32)
+    pixels = run(frames, randaugment=5, crop_scale=(0.5, 1.0))
+    assert -1e-6 <= pixels.min() < pixels.max() <= 1.0 + 1e-6
+    assert not torch.allclose(pixels, run(frames, crop_scale=(0.5, 1.0)), atol=0.02)

@@ -99,6 +99,14 @@ def test_a_second_model_that_is_missing_is_named_before_anything_is_generated(wo
         evaluate.main()
 
 
+def test_the_stage_accumulates_as_the_params_say(workspace):
+    params = yaml.safe_load((workspace / "params.yaml").read_text())
+    params["train"]["accumulation_steps"] = 2
+    (workspace / "params.yaml").write_text(yaml.safe_dump(params))
+    train.main()
+    assert read_json(paths.TRAIN_METRICS)["steps"] == 8
+
+
 @pytest.mark.parametrize(
     ("stage", "missing", "message"),
     [

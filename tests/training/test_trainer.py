@@ -86,9 +86,17 @@ def rescore(setup):
     return validate(model, batches, data.preprocessing, Accelerator())
 
 
-def test_accumulated_gradients_make_one_step(kitchen, tmp_path, monkeypatch):
-    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "2")
-    assert run(tmp_path, kitchen)[0].steps == 8
+def test_accumulated_gradients_make_one_step(kitchen, tmp_path):
+    assert run(tmp_path, kitchen, accumulation_steps=2)[0].steps == 8
+
+
+def test_half_the_batch_twice_trains_as_the_whole(kitchen, tmp_path):
+    """Loss on the query: with all narrations as long, the mean of means is the mean."""
+    still = {"augment": NO_AUGMENTATION, "content_weight": 1.0, "loss_on": "query"}
+    whole = run(tmp_path / "one", kitchen, **still)
+    halves = run(tmp_path / "two", kitchen, **still, batch_size=4, accumulation_steps=2)
+    assert whole[0].steps == halves[0].steps
+    assert halves[0].train_loss == pytest.approx(whole[0].train_loss, rel=0.05)
 
 
 def test_two_processes_train_as_one_that_accumulates(tmp_path, monkeypatch):

@@ -38,7 +38,8 @@ def run(folder, kitchen=None, **changes):
     setup = set_up(config, kitchen.narrations, kitchen.episodes, kitchen.clips)
     recorder = Recorder()
     resumption = Resumption(Path(folder), f"{sorted(changes.items())}")
-    result = train(setup.model, setup.data, config, Accelerator(), recorder, resumption)
+    accelerator = Accelerator(gradient_accumulation_steps=config.accumulation_steps)
+    result = train(setup.model, setup.data, config, accelerator, recorder, resumption)
     return result, trained_parameters(setup.model), recorder, setup
 
 

@@ -1,0 +1,213 @@
+"""`eilev plan`: what training a profile would take on given GPUs, without one."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from eilev.config import Params, ParamsError, load_params
+from eilev.profiles import compose_params
+from eilev.training.cost import Precision
+from eilev.training.gpus import GPUS
+from eilev.training.plan import RESERVE, Machine, ModuleSize, Plan, make_plan, peak_rate
+from eilev.training.workload import (
+    NARRATION_TOKENS,
+    Workload,
+    estimate_workload,
+    read_workload,
+)
+
+UTILISATION = 0.4
+GIB = 2**30
+TERA = 1e12
+# Name, value and remark.
+Row = tuple[str, float, str]
+
+_PRECISIONS: dict[str, Precision] = {"no": "no", "bf16": "bf16", "fp16": "fp16"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the reference states of its own run on Ego4D: GPUs and hours for 5 epochs."""
+
+    kind: str
+    count: int
+    hours: float
+
+
+# By language model and whether there are contexts (16 shots); README of the published code.
+PUBLISHED = {
+    ("opt", True): Published("A40", 8, 36.0),
+    ("t5", True): Published("A40", 8, 36.0),
+    ("opt", False): Published("A40", 1, 24.0),
+    ("t5", False): Published("A40", 1, 23.0),
+}
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser("plan", help="memory, operations and hours of a training")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="a profile, as `eilev params` takes it; without any, params.yaml as it is",
+    )
+    parser.add_argument("--gpu", choices=list(GPUS), default="A40")
+    parser.add_argument("--gpus", type=int, help="how many; default: as the launch file says")
+    parser.add_argument(
+        "--utilisation",
+        type=float,
+        default=UTILISATION,
+        help=f"share of the GPU's peak rate that is reached (default {UTILISATION}, assumed)",
+    )
+    parser.add_argument("--episodes", type=int, help="training episodes of one epoch")
+    parser.add_argument("--narration-tokens", type=int, help=f"default {NARRATION_TOKENS}")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the plan.
+
+    Raises:
+        ValueError: bad options, an unknown architecture, or a source whose size is not known.
+    """
+    params = compose_params(options.overrides)[1] if options.overrides else load_params()
+    processes, precision = read_launch(Path(params.train.launch))
+    machine = Machine(options.gpu, options.gpus or processes, options.utilisation)
+    if machine.count < 1 or not 0 < machine.utilisation <= 1:
+        raise ValueError("--gpus must be at least 1, --utilisation above 0 and at most 1")
+    workload = _workload(params, options)
+    plan = make_plan(params, precision, machine, workload)
+    published = _published(params, plan, machine)
+    if options.json:
+        result = {"machine": asdict(machine), "workload": asdict(workload), **asdict(plan)}
+        print(json.dumps(result | {"published": published}, indent=2))  # noqa: T201
+        return
+    batch = params.train.batch_size * params.train.accumulation_steps * processes
+    print(format_plan(plan, machine, workload))  # noqa: T201
+    print(_notes(plan, published, batch))  # noqa: T201
+
+
+def read_launch(path: Path) -> tuple[int, Precision]:
+    """Read process count and precision from an Accelerate launch file.
+
+    Raises:
+        ParamsError: the file is missing or says neither.
+    """
+    try:
+        launch = yaml.safe_load(path.read_text())
+        return int(launch["num_processes"]), _PRECISIONS[str(launch["mixed_precision"])]
+    except FileNotFoundError as error:
+        raise ParamsError(f"train.launch: {path}: no such file") from error
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise ParamsError(
+            f"{path}: needs 'num_processes' and 'mixed_precision', one of {', '.join(_PRECISIONS)}"
+        ) from error
+
+
+def _workload(params: Params, options: argparse.Namespace) -> Workload:
+    # What lies in data/ was made with params.yaml, not with a profile.
+    measured = None if options.overrides or options.episodes else read_workload(params)
+    tokens = options.narration_tokens or NARRATION_TOKENS
+    return measured or estimate_workload(params, options.episodes, tokens)
+
+
+def _published(params: Params, plan: Plan, machine: Machine) -> dict[str, Any] | None:
+    """The reference's cost of the same training, and the size of an epoch that would explain it."""
+    name = params.train.model.pretrained or ""
+    family = "opt" if "opt-2.7b" in name else "t5" if "flan-t5-xl" in name else None
+    with_contexts = any(params.episodes.train.shots)
+    run = PUBLISHED.get((family or "", with_contexts))
+    if run is None:
+        return None
+    rate = peak_rate(Machine(run.kind, run.count, machine.utilisation), plan.precision)
+    epochs = params.episodes.epochs
+    return asdict(run) | {
+        "gpu_hours": run.count * run.hours,
+        "episodes_per_epoch_at_utilisation": round(
+            run.hours * 3600 * rate / (epochs * plan.compute.episode)
+        ),
+    }
+
+
+def format_plan(plan: Plan, machine: Machine, workload: Workload) -> str:
+    """Tables for people."""
+    memory, compute, data = plan.memory, plan.compute, plan.data
+    fits = "fits" if memory.total <= memory.usable else "DOES NOT FIT"
+    step = "float32" if plan.precision == "no" else f"{plan.precision} autocast"
+    gpus = f"{machine.count} x {machine.kind} at {machine.utilisation:.0%} of its peak"
+    sections: dict[str, list[Row]] = {
+        "parameters": [
+            *((n, size.parameters, _role(size)) for n, size in plan.modules.items()),
+            ("all", plan.parameters, ""),
+            ("trained", plan.trainable, ""),
+        ],
+        f"memory of each {machine.kind} (GiB)": [
+            ("weights (float32)", memory.weights / GIB, ""),
+            ("gradients", memory.gradients / GIB, ""),
+            ("AdamW's moments", memory.optimiser / GIB, ""),
+            ("DDP's buckets", memory.buckets / GIB, ""),
+            (f"peak of a step ({step})", memory.step / GIB, ""),
+            ("all", memory.total / GIB, fits),
+            (f"usable ({1 - RESERVE:.0%})", memory.usable / GIB, ""),
+        ],
+        "operations (TFLOP)": [
+            *((f"forward, {n}", flops / TERA, "") for n, flops in compute.forward.items() if flops),
+            ("an episode, forward and backward", compute.episode / TERA, ""),
+            (f"a step of {compute.episodes_per_step} episodes", compute.step / TERA, ""),
+            (f"an epoch of {workload.episodes:,} episodes", compute.epoch / TERA, ""),
+        ],
+        "data": [
+            ("tokens of an episode", compute.tokens_per_episode, ""),
+            ("clips stored", data.clips, f"of {data.clip_bytes / 2**20:.2f} MiB"),
+            ("disk (GiB)", data.bytes / GIB, ""),
+            ("clips decoded in a step", data.clips_per_step, ""),
+            ("clips decoded in an epoch", data.clips_per_epoch, ""),
+            ("frames decoded in a second", data.frames_per_second, ""),
+            ("cores for that, each GPU", data.decoding_cores, ""),
+        ],
+        f"time on {gpus}": [
+            ("steps", compute.steps, f"{compute.steps_per_epoch:,} an epoch"),
+            ("seconds a step", compute.seconds_per_step, ""),
+            ("hours of training", compute.train_hours, ""),
+            ("hours of validation", compute.validation_hours, ""),
+            ("hours", compute.hours, ""),
+            ("GPU hours", compute.gpu_hours, ""),
+        ],
+    }
+    return "\n\n".join(_table(title, rows) for title, rows in sections.items())
+
+
+def _notes(plan: Plan, published: Mapping[str, Any] | None, batch: int) -> str:
+    lines = []
+    if plan.compute.episodes_per_step != batch:
+        lines.append(
+            f"The batch is {plan.compute.episodes_per_step} on these GPUs, {batch} as the launch "
+            "file has it: set train.accumulation_steps to keep it."
+        )
+    if published:
+        run = "Published: {count} x {kind} for {hours:g} h ({gpu_hours:g} GPU hours) on Ego4D,"
+        size = "by this plan at most {episodes_per_epoch_at_utilisation:,} episodes an epoch."
+        lines.append(f"{run} {size}".format(**published))
+    lines.append("Counted, not measured: nothing of this has run on a GPU (docs/plan.md).")
+    return "\n" + "\n".join(lines)
+
+
+def _table(title: str, rows: list[Row]) -> str:
+    width = max(len(name) for name, _, _ in rows)
+    lines = [f"  {name:<{width}}  {_number(value):>15}  {remark}" for name, value, remark in rows]
+    return "\n".join([title, *map(str.rstrip, lines)])
+
+
+def _role(size: ModuleSize) -> str:
+    return "trained" if size.trainable else "frozen"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if isinstance(value, int) or value >= 1000 else f"{value:.3g}"
