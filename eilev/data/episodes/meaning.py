@@ -239,16 +239,13 @@ class WordReader:
             None if the sentence is not the clip's narration in the words of the corpus.
         """
         template = self._rewriter.template(clip)
-        texts = template.read(sentence)
-        if texts is None:
-            return None
-        found = {"VERB": "", "NOUN": ""}
-        for slot, text in zip(template.slots, texts, strict=True):
-            word = self._known(slot).get(text)
-            if word is None:
-                return None
-            found[slot.pos] = word
-        return found["VERB"], found["NOUN"]
+        known = [self._known(slot) for slot in template.slots]
+        for texts in template.read(sentence):
+            words = [of_slot.get(text) for of_slot, text in zip(known, texts, strict=True)]
+            if None not in words:
+                found = dict(zip((slot.pos for slot in template.slots), words, strict=True))
+                return found.get("VERB") or "", found.get("NOUN") or ""
+        return None
 
     def _known(self, slot: Slot) -> dict[str, str]:
         if slot.model not in self._words:

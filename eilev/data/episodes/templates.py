@@ -1,6 +1,7 @@
 """Narrations taken apart at their verb and noun, to be written with other words."""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -40,10 +41,16 @@ class Template:
             pieces += [inflect(slot.model, verb if slot.pos == "VERB" else noun, slot.pos), text]
         return "".join(pieces)
 
-    def read(self, sentence: str) -> tuple[str, ...] | None:
-        """What stands in the slots of a sentence, None if `fill` cannot have written it."""
-        found = _pattern(self.texts).fullmatch(sentence)
-        return None if found is None else found.groups()
+    def read(self, sentence: str) -> Iterator[tuple[str, ...]]:
+        """Every way to take a sentence apart at the slots; none if `fill` cannot have written it.
+
+        >>> template = make_template("The camera wearer takes a cup.", "take", "cup")
+        >>> list(template.read("The camera wearer turns on a tap."))
+        [('turns', 'on a tap'), ('turns on', 'a tap'), ('turns on a', 'tap')]
+        """
+        first, *others = self.texts
+        if sentence.startswith(first):
+            yield from _split(sentence[len(first) :], others)
 
 
 @lru_cache(maxsize=1 << 18)
@@ -88,9 +95,22 @@ def _common_prefix(first: str, second: str) -> int:
     return next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
-@lru_cache(maxsize=1 << 18)
-def _pattern(texts: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("(.+?)".join(map(re.escape, texts)))
+def _split(text: str, separators: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Every way to write a text as pieces, each followed by its separator; the last one ends it."""
+    if not separators:
+        if not text:
+            yield ()
+        return
+    separator, *others = separators
+    if not others:
+        if text.endswith(separator) and len(text) > len(separator):
+            yield (text[: len(text) - len(separator)],)
+        return
+    end = text.find(separator, 1)
+    while end > 0:
+        for rest in _split(text[end + len(separator) :], others):
+            yield text[:end], *rest
+        end = text.find(separator, end + 1)
 
 
 @lru_cache(maxsize=1 << 18)

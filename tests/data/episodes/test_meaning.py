@@ -62,7 +62,7 @@ def test_narration_in_other_words(
 ) -> None:
     template = templates.make_template(narration, *words)
     assert template.fill(*new_words) == expected
-    assert template.read(expected) is not None
+    assert list(template.read(expected))
     assert template.fill(words[0] or "", words[1] or "") == narration
 
 
@@ -72,6 +72,22 @@ def test_foreign_sentences_are_not_read() -> None:
     assert reader.read(0, "The camera wearer peels a plate.") is None
     assert reader.read(0, "The camera wearer peels the old plate.") is None
     assert reader.read(0, "The camera wearer peels the banana.") is None
+
+
+def test_words_of_several_words_are_read() -> None:
+    rows = [
+        ("The camera wearer turns on a tap.", "open", "tap", "turn on", "tap"),
+        ("The camera wearer takes a measuring cup.", "take", "cup", "take", "measuring cup"),
+    ]
+    narrations = pd.DataFrame(rows, columns=NARRATIONS.columns)
+    rewriter = meaning.make_rewriter(narrations, np.ones(2, dtype=np.bool_))
+    reader = meaning.WordReader(rewriter)
+    assert reader.read(0, "The camera wearer takes a tap.") == ("take", "tap")
+    assert reader.read(1, "The camera wearer turns on a tap.") == ("turn on", "tap")
+    assert reader.read(1, "The camera wearer turns on a measuring cup.") == (
+        "turn on",
+        "measuring cup",
+    )
 
 
 def test_canonical_words_leave_one_word_per_class() -> None:
