@@ -1,0 +1,56 @@
+"""What is made of a model: the sections evaluate, export and report."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from eilev.config.section import Condition, Positive, Section, Seed
+
+
+class TextMetricsConfig(Section):
+    """Scoring models of the text metrics, each a hub name or a local folder; null asks for none."""
+
+    # Cosine of two sentence embeddings; the paper's is sentence-transformers/all-mpnet-base-v2.
+    bi_encoder: str | None
+    # Both sentences read at once; the paper's is cross-encoder/stsb-roberta-large.
+    cross_encoder: str | None
+    # BERTScore's model; its usual one is roberta-large.
+    bert_score: str | None
+
+
+class BaselinesConfig(Section):
+    """What the model is compared with (docs/evaluation.md); null leaves a baseline out."""
+
+    # Folder of a checkpoint trained without contexts (VideoBLIP), asked about the same episodes.
+    no_context_model: str | None
+    # Clips of the training episodes, at most, that the frozen video classifier learns from.
+    classifier_clips: Positive | None
+
+
+class EvaluateConfig(Section):
+    """How narrations are generated and under which conditions they are scored."""
+
+    seed: Seed
+    conditions: tuple[Condition, ...]
+    prompt: str
+    max_new_tokens: Positive
+    batch_size: Positive
+    text_metrics: TextMetricsConfig
+    baselines: BaselinesConfig
+
+
+class ExportConfig(Section):
+    """ONNX export and its parity check against torch."""
+
+    opset: Positive
+    # Episodes whose greedy narrations must be identical, and the largest logit difference allowed.
+    parity_episodes: Positive
+    max_logit_difference: Annotated[float, Field(gt=0.0)]
+
+
+class ReportConfig(Section):
+    """The static page."""
+
+    title: str
+    num_samples: Positive
+    seed: Seed
