@@ -45,7 +45,7 @@ def _at(params, key):
 
 def test_a_run_starts_from_the_model_of_its_own_seed(base):
     params = run.variant_params(base, "binding", seed=2)
-    assert params["train"]["model"]["pretrained"] == "../captioner-2/data/train/model"
+    assert params["train"]["model"]["pretrained"] == "../matching-2/data/train/model"
 
 
 def test_unknown_variants_and_keys_are_named(base, tmp_path, monkeypatch):
