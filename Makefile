@@ -27,7 +27,7 @@ ablations: .venv/pipeline ## what each property of the episodes is worth, over t
 
 binding: .venv/pipeline ## the slower recipe that binds narrations to videos, over three seeds
 	dvc repro binding/dvc.yaml
-	@echo "Each run's metrics: data/ablations/metrics/binding-SEED.json"
+	@echo "The results: data/binding/index.html"
 
 test: lint ## everything CI checks
 	pytest

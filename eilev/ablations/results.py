@@ -1,8 +1,9 @@
-"""What the ablations came to: the spread over seeds of each variant, as JSON and as a page.
+"""What the runs of variants came to: the spread over seeds of each, as JSON and as a page.
 
-python -m eilev.ablations.results
+python -m eilev.ablations.results --folder data/ablations --reference eilev
 """
 
+import argparse
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,21 +15,19 @@ from eilev.io import DataError, atomic_file, read_json, write_json
 from eilev.report.charts import Band, seed_bands
 from eilev.report.page import fill
 
-RESULTS = METRICS.parent / "results.json"
-PAGE = METRICS.parent / "index.html"
+RESULTS = "results.json"
+PAGE = "index.html"
 
-FULL = "eilev"
-PAPER = "paper"
-# What is drawn: a variant, the one beside it, and what the picture shows.
-FIGURES_OF = (
-    ("no_burst", FULL, "Without burstiness: random contexts"),
-    ("no_skew", FULL, "Without skew: the top actions equally often"),
-    ("no_dynamic_meaning", FULL, "Without dynamic meaning: one word per class"),
-    ("no_context", FULL, "Without contexts (VideoBLIP)"),
-    ("contrastive", FULL, "With contrastive contexts in the mixture"),
-    (PAPER, FULL, "The paper's recipe: bursty contexts in the narrators' words"),
-    ("binding", PAPER, "The recipe that binds (make binding) beside the paper's"),
-)
+TITLES = {
+    "no_burst": "Without burstiness: random contexts",
+    "no_skew": "Without skew: the top actions equally often",
+    "no_dynamic_meaning": "Without dynamic meaning: one word per class",
+    "no_context": "Without contexts (VideoBLIP)",
+    "contrastive": "With contrastive contexts in the mixture",
+    "captioner": "First phase of the recipe that binds: clips without contexts",
+    "matching": "Second phase: contexts that must be looked at",
+    "binding": "The recipe that binds",
+}
 _NAME = re.compile(r"(?P<variant>.+)-(?P<seed>\d+)")
 
 # {variant: [metrics.json of each seed]}
@@ -36,46 +35,58 @@ Runs = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def main() -> None:
-    """Write results.json and index.html."""
+    """Write results.json and index.html into a folder of runs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--reference", required=True, help="variant that the others stand beside")
+    options = parser.parse_args()
     try:
-        runs = read_runs(METRICS)
-        results = summarise(runs)
-        write_json(results, RESULTS)
-        with atomic_file(PAGE) as temporary:
-            temporary.write_text(render(results))
+        write_results(options.folder, options.reference)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 
 
-def read_runs(folder: Path) -> dict[str, list[Any]]:
+def write_results(folder: Path, reference: str) -> None:
+    """Write results.json and index.html.
+
+    Raises:
+        DataError: the reference has not been run, there is nothing to compare with.
+    """
+    results = summarise(read_runs(folder / METRICS, reference), reference)
+    write_json(results, folder / RESULTS)
+    with atomic_file(folder / PAGE) as temporary:
+        temporary.write_text(render(results, reference))
+
+
+def read_runs(folder: Path, reference: str) -> dict[str, list[Any]]:
     """Metrics of every finished run by variant, seeds rising.
 
     Raises:
-        DataError: the full recipe has not been run, there is nothing to compare with.
+        DataError: the reference has not been run.
     """
     runs: dict[str, list[Any]] = {}
     for path in sorted(folder.glob("*.json")):
         found = _NAME.fullmatch(path.stem)
         if found:
             runs.setdefault(found["variant"], []).append(read_json(path))
-    if FULL not in runs:
-        raise DataError(f"{folder}: no run of '{FULL}' to compare with; run `make ablations`")
+    if reference not in runs:
+        raise DataError(f"{folder}: no run of '{reference}' to compare with; run it first")
     return runs
 
 
-def summarise(runs: Runs) -> dict[str, Any]:
+def summarise(runs: Runs, reference: str) -> dict[str, Any]:
     """Curves with their spread, the two figures that decide, and how variants compare.
 
     Returns:
         {variant: {"seeds": number, "curves": {split: {condition: {shots: spread}}}, figure: spread
-        for each of FIGURES, "versus_eilev": {figure: verdict for the first two}}}; a spread has
-        mean, min and max over seeds.
+        for each of FIGURES, "versus": {figure: verdict for the first two}}}; a spread has mean, min
+        and max over seeds. The reference has no verdicts.
     """
     results = {variant: _summary(metrics) for variant, metrics in runs.items()}
     for variant, summary in results.items():
-        if variant != FULL:
-            summary["versus_eilev"] = {
-                figure: verdict(summary[figure], results[FULL][figure])
+        if variant != reference:
+            summary["versus"] = {
+                figure: verdict(summary[figure], results[reference][figure])
                 for figure in ("novel_score", "in_context_gain")
             }
     return results
@@ -145,24 +156,24 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"mean": sum(values) / len(values), "min": min(values), "max": max(values)}
 
 
-def render(results: Mapping[str, Any]) -> str:
-    """The table, and one figure per variant beside what it is compared with."""
+def render(results: Mapping[str, Any], reference: str) -> str:
+    """The table, and one figure per variant beside the reference."""
     figures = {
-        title: "".join(
+        TITLES.get(variant, variant): "".join(
             seed_bands(
-                {name: _band(results[name], condition) for name in (beside, variant)},
+                {name: _band(results[name], condition) for name in (reference, variant)},
                 f"novel actions, {condition} contexts",
             )
             for condition in ("bursty", "contrastive")
         )
-        for variant, beside, title in FIGURES_OF
-        if variant in results and beside in results
+        for variant in results
+        if variant != reference
     }
     return fill(
         "ablations.html.j2",
         figures=figures,
         results=results,
-        full=FULL,
+        reference=reference,
         columns=[*FIGURES],
     )
 

@@ -1,6 +1,6 @@
 """One variant of the ablations: the stages from `episodes` to `evaluate` with changed parameters.
 
-    python -m eilev.ablations.run --variant no_burst --seed 0
+    python -m eilev.ablations.run --variant no_burst --seed 0 --into data/ablations
 
 The stages run as they are, in a folder of their own that links to what they share.
 """
@@ -21,8 +21,8 @@ from eilev.config import ParamsError, load_params
 from eilev.io import atomic_file
 
 VARIANTS = Path("ablations/variants.yaml")
-RUNS = paths.DATA / "ablations" / "runs"
-METRICS = paths.DATA / "ablations" / "metrics"
+# Within the folder that the runs go into.
+RUNS, METRICS = "runs", "metrics"
 
 SHARED = (paths.NARRATIONS.parent, paths.SPLIT.parent, paths.CLIPS)
 STAGES = ("episodes", "validate", "train", "evaluate")
@@ -40,28 +40,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--variant", required=True)
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--into", type=Path, required=True, help="folder of runs and metrics")
     options = parser.parse_args()
     try:
-        run_variant(options.variant, options.seed)
+        run_variant(options.variant, options.seed, options.into)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)
 
 
-def run_variant(variant: str, seed: int) -> None:
-    """Write data/ablations/metrics/VARIANT-SEED.json.
+def run_variant(variant: str, seed: int, into: Path) -> None:
+    """Write metrics/VARIANT-SEED.json and runs/VARIANT-SEED/ into a folder.
 
     Raises:
         ParamsError: an unknown variant or key.
         CalledProcessError: a stage failed; it has said why.
     """
     params = variant_params(yaml.safe_load(Path("params.yaml").read_text()), variant, seed)
-    folder = RUNS / f"{variant}-{seed}"
+    folder = into / RUNS / f"{variant}-{seed}"
     prepare(folder, params)
     for stage in STAGES:
         subprocess.run(_command(stage, params["train"]["launch"]), cwd=folder, check=True)
-    with atomic_file(METRICS / f"{folder.name}.json") as temporary:
+    with atomic_file(into / METRICS / f"{folder.name}.json") as temporary:
         shutil.copyfile(folder / paths.METRICS, temporary)
 
 

@@ -27,7 +27,7 @@ def folder(tmp_path):
         ("no_skew-0", 0.0, 0.7),
         ("no_skew-1", 0.0, 0.85),
     ):
-        write_json(metrics(zero, most), tmp_path / f"{name}.json")
+        write_json(metrics(zero, most), tmp_path / "metrics" / f"{name}.json")
     return tmp_path
 
 
@@ -36,30 +36,26 @@ def test_worked_examples():
 
 
 def test_spread_over_seeds_and_verdicts(folder):
-    summary = results.summarise(results.read_runs(folder))
+    summary = results.summarise(results.read_runs(folder / "metrics", "eilev"), "eilev")
     assert summary["eilev"]["novel_score"] == pytest.approx({"mean": 0.85, "min": 0.8, "max": 0.9})
     assert summary["eilev"]["in_context_gain"]["min"] == pytest.approx(0.7)
     assert summary["eilev"]["contrastive_score"]["mean"] == pytest.approx(0.2)
     assert summary["eilev"]["contrastive_shuffled"]["mean"] == pytest.approx(0.05)
     assert summary["eilev"]["in_weights"] == pytest.approx({"mean": 0.05, "min": 0, "max": 0.1})
-    assert summary["no_burst"]["versus_eilev"]["novel_score"] == "lower"
-    assert summary["no_skew"]["versus_eilev"]["novel_score"] == "overlapping"
+    assert summary["no_burst"]["versus"]["novel_score"] == "lower"
+    assert summary["no_skew"]["versus"]["novel_score"] == "overlapping"
     assert summary["no_skew"]["curves"]["novel"]["bursty"]["4"]["max"] == pytest.approx(0.425)
 
 
 def test_the_page_has_a_figure_for_each_variant(folder, monkeypatch):
-    monkeypatch.setattr(results, "METRICS", folder)
-    monkeypatch.setattr(results, "RESULTS", folder / "out/results.json")
-    monkeypatch.setattr(results, "PAGE", folder / "out/index.html")
+    monkeypatch.setattr("sys.argv", ["results", "--folder", str(folder), "--reference", "eilev"])
     results.main()
-    page = results.PAGE.read_text()
+    page = (folder / "index.html").read_text()
     assert page.count("<svg") == 4
     assert "0.850 (0.800 to 0.900)" in page
-    assert set(read_json(results.RESULTS)) == {"eilev", "no_burst", "no_skew"}
+    assert set(read_json(folder / "results.json")) == {"eilev", "no_burst", "no_skew"}
 
 
 def test_nothing_to_compare_with_is_an_error(folder):
-    for path in folder.glob("eilev-*"):
-        path.unlink()
-    with pytest.raises(DataError, match="no run of 'eilev'"):
-        results.read_runs(folder)
+    with pytest.raises(DataError, match="no run of 'binding'"):
+        results.write_results(folder, "binding")
