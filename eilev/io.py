@@ -97,6 +97,17 @@ def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
     return table.select(schema.names).to_pandas()
 
 
+def text_array(column: pd.Series) -> "pa.StringArray":
+    """A column of texts as one Arrow array.
+
+    Columns of large tables come in several chunks (of 131,072 rows, as Parquet is read), which
+    `pa.array` keeps apart and Arrow's constructors of nested arrays do not take.
+    """
+    array: Any = pa.array(column, pa.string())
+    whole: pa.StringArray = array.combine_chunks() if hasattr(array, "chunks") else array
+    return whole
+
+
 def write_json(value: Any, path: Path) -> None:
     """Write `value` as indented JSON; NaN and infinity are refused (ValueError)."""
     with atomic_file(path) as temporary:

@@ -23,6 +23,7 @@ from eilev.data.episodes.marginal import draw_marginal
 from eilev.data.episodes.meaning import Rewriter, make_rewriter
 from eilev.data.episodes.recipes import Recipe, mixture_recipes, round_shares
 from eilev.data.episodes.tables import episode_rows
+from eilev.io import text_array
 from eilev.schema import SPLITS, Split
 
 _LOG = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ def _make_world(
     places = np.empty_like(verbs)
     for corpus in corpora.values():
         places[corpus.clips] = np.arange(corpus.clips.size)
-    ids = pa.array(clips["narration_id"], pa.string())
+    ids = text_array(clips["narration_id"])
     rewriter = make_rewriter(clips, splits == "train")
     return World(ids, verbs, nouns, places, corpora, rewriter, ratio)
 

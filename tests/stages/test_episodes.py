@@ -1,0 +1,50 @@
+"""The episodes stage, from files to files."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from eilev import paths, schema
+from eilev.io import write_table
+from eilev.stages import episodes
+from tests.conftest import ROOT
+from tests.worlds import make_world
+
+# Ego4D has 290,000 narrations. Parquet is read in pieces of 131,072 rows.
+NUM_NARRATIONS = 300_000
+
+
+def write_many_narrations() -> None:
+    """What the stages before this one write, for a world that is repeated a hundred times.
+
+    Every clip has frames: a table that nothing is taken out of stays in pieces.
+    """
+    times = 100
+    world = make_world(NUM_NARRATIONS // times, 16, 30, undecoded=0)
+    ids = pd.Series(np.char.mod("clip-%06d", np.arange(NUM_NARRATIONS)))
+    for table, columns, path in (
+        (world.narrations, schema.NARRATIONS, paths.NARRATIONS),
+        (world.split, schema.SPLIT, paths.SPLIT),
+        (world.clips, schema.CLIPS_INDEX, paths.CLIPS / "index.parquet"),
+    ):
+        repeated = pd.concat([table] * times, ignore_index=True)
+        write_table(repeated.assign(narration_id=ids), columns, path)
+
+
+def test_as_many_narrations_as_ego4d_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_many_narrations()
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["episodes"]["epochs"] = 1
+    params["episodes"]["train"]["shots"] = [0, 2]
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    episodes.main()
+    split = pd.read_parquet(paths.SPLIT)
+    training = pq.read_table(paths.EPISODES / "train.parquet", columns=["query"])["query"]
+    assert training.to_pylist() == split.loc[split["split"] == "train", "narration_id"].tolist()
+    for name, most in (("val", 256), ("test", 500 * 13), ("novel", 500 * 13)):
+        assert pq.read_metadata(paths.EPISODES / f"{name}.parquet").num_rows == most
