@@ -52,9 +52,12 @@ clean: ## remove the pipeline's results (the DVC cache keeps them) and the tools
 	find data -mindepth 1 -not -name .gitkeep -delete
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
+# A half-made .venv (Debian's python3 without python3-venv leaves one) is not kept.
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet "pip==26.3"
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+		echo "EILeV needs Python 3.11, 3.12 or 3.13; PYTHON=$(PYTHON) is not one of them." \
+			"Name one that is: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv && $(BIN)/pip install --quiet "pip==26.3" || { rm -rf .venv; exit 1; }
 
 .venv/serve: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve]'
