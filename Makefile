@@ -22,11 +22,11 @@ repro: .venv/pipeline ## run the whole pipeline; finished stages are not run aga
 	@echo "The report: data/report/index.html"
 
 ablations: .venv/pipeline ## what each property of the episodes is worth, over three seeds
-	dvc repro ablations/dvc.yaml
+	dvc repro experiments/ablations/dvc.yaml
 	@echo "The results: data/ablations/index.html"
 
 binding: .venv/pipeline ## the slower recipe that binds narrations to videos, over three seeds
-	dvc repro binding/dvc.yaml
+	dvc repro experiments/binding/dvc.yaml
 	@echo "The results: data/binding/index.html"
 
 test: lint ## everything CI checks

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.sampler import SHOTS, WAYS, make_actions
-from eilev.config import EpisodeMixture, EpisodesConfig, EvaluationEpisodes, MixtureItem
-from eilev.data.episodes.build import build_episodes
-from eilev.io import write_tables
+from eilev.config.episodes import EpisodeMixture, EpisodesConfig, EvaluationEpisodes, MixtureItem
+from eilev.episodes.build import build_episodes
+from eilev.parquet import write_tables
 from eilev.schema import EPISODES
 
 

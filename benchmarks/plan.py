@@ -20,12 +20,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from eilev.config import ModelConfig, ScratchConfig, TransformerConfig, load_params
+from eilev.config.params import load_params
+from eilev.config.train import ModelConfig, ScratchConfig, TransformerConfig
 from eilev.model.build import scratch_config
 from eilev.model.video_blip import VideoBlip
-from eilev.training.cost import Group, StepCost, step_cost
+from eilev.planning.cost import Group, StepCost, step_cost
+from eilev.planning.workload import VOCABULARY, estimate_workload, typical_batch
 from eilev.training.episode_model import EpisodeModel
-from eilev.training.workload import VOCABULARY, estimate_workload, typical_batch
 
 STEPS = 5
 FREEZE = ("vision_model", "language_model")

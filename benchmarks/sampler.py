@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from eilev.data.distributions import Ints
-from eilev.data.episodes import contrastive, sampler
-from eilev.data.episodes.draws import row_uniforms
+from eilev.episodes import contrastive, sampler
+from eilev.episodes.classes import Ints
+from eilev.episodes.draws import row_uniforms
 
 # EPIC-KITCHENS-100's validation and training annotations, and Ego4D's size.
 SIZES = (9_668, 67_676, 290_040, 1_000_000)

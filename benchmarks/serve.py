@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from eilev.data.synthetic.render import encode_mp4
+from eilev.synthetic.render import encode_mp4
 
 FPS = 8
 

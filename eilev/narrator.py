@@ -11,26 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
-import numpy as np
-import numpy.typing as npt
-
-from eilev.data.cutting import Footage, cut_clip
-from eilev.data.defaults import NarrationDefaults
-from eilev.data.interleave import Turn
+from eilev.bundle.manifest import MANIFEST_FILE
+from eilev.clips.frame_choice import Frames
+from eilev.inputs.defaults import NarrationDefaults
+from eilev.inputs.footage import Footage, cut_clip
+from eilev.inputs.turns import Request, Turn, make_turns
 from eilev.io import DataError
-from eilev.manifest import MANIFEST_FILE
 
-Clip = npt.NDArray[np.uint8]  # (time, height, width, 3)
 # A video and its narration; of an episode's last item the prompt, or None for the model's own.
 Item = tuple[Footage, str | None]
 
 
 class Backend(Protocol):
-    """What `eilev.model.engine.TorchEngine` and `eilev.serving.engine.Engine` have in common."""
+    """What TorchEngine (eilev.model) and OnnxEngine (eilev.bundle) have in common."""
 
     def generate(
         self,
-        requests: Sequence[tuple[Sequence[Turn], Sequence[Clip]]],
+        requests: Sequence[Request],
         max_new_tokens: int,
         num_beams: int = 1,
         length_penalty: float = 1.0,
@@ -38,7 +35,7 @@ class Backend(Protocol):
         """Narrate the last turns of several episodes in one batch."""
 
     def score(
-        self, turns: Sequence[Turn], clips: Sequence[Clip], candidates: Sequence[str]
+        self, turns: Sequence[Turn], clips: Sequence[Frames], candidates: Sequence[str]
     ) -> list[float]:
         """Mean log-likelihood per token of each candidate as the narration of the last turn."""
 
@@ -123,18 +120,21 @@ class Narrator:
         """
         return self.backend.score(*self.read(items), candidates)
 
-    def read(self, items: Sequence[Item]) -> tuple[list[Turn], list[Clip]]:
+    def read(self, items: Sequence[Item]) -> tuple[list[Turn], list[Frames]]:
         """Decode an episode's videos and pair them with its texts.
 
         Raises:
             ValueError: as `narrate`.
         """
-        turns = make_turns(items, self.defaults.prompt)
+        for number, item in enumerate(items, start=1):
+            if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], str | None)):
+                raise ValueError(f"item {number} of {len(items)} is not a pair (video, text)")
+        turns = make_turns([text for _, text in items], self.defaults.prompt)
         return turns, [cut_clip(footage, self.defaults) for footage, _ in items]
 
     def _generate(
         self,
-        requests: Sequence[tuple[Sequence[Turn], Sequence[Clip]]],
+        requests: Sequence[Request],
         max_new_tokens: int,
         num_beams: int,
         length_penalty: float,
@@ -148,41 +148,12 @@ class Narrator:
         return [text.partition("\n")[0].strip() for text in texts]
 
 
-def make_turns(items: Sequence[Item], default_prompt: str) -> list[Turn]:
-    """Turns of an episode: the last item's text asks, the other ones' texts answer.
-
-    A narration that starts with the prompt (the last item's or the default one) has it already.
-
-    Raises:
-        ValueError: there is no item, one is not a pair, or one before the last has no narration.
-    """
-    if not items:
-        raise ValueError("there is no video to narrate")
-    for number, item in enumerate(items, start=1):
-        if not isinstance(item, tuple) or len(item) != 2 or not isinstance(item[1], str | None):
-            raise ValueError(f"item {number} of {len(items)} is not a pair (video, text)")
-        if number < len(items) and not (item[1] or "").strip():
-            raise ValueError(f"item {number} of {len(items)} has no narration; only the last may")
-    last = items[-1][1]
-    prompt = default_prompt if last is None else last
-    context = [_context_turn(text or "", prompt, default_prompt) for _, text in items[:-1]]
-    return [*context, Turn(prompt, None)]
-
-
-def _context_turn(text: str, *prompts: str) -> Turn:
-    text = text.strip()
-    for prompt in filter(None, prompts):
-        if text.startswith(prompt) and text != prompt:
-            return Turn(prompt, text.removeprefix(prompt).strip())
-    return Turn(prompts[0], text)
-
-
 def _open_bundle(folder: Path) -> tuple[Backend, NarrationDefaults]:
     try:
-        from eilev.serving.engine import Engine
+        from eilev.bundle.onnx_engine import OnnxEngine
     except ImportError as error:
         raise DataError(_not_installed(folder, "bundle", "serve", error)) from error
-    engine = Engine.load(folder)
+    engine = OnnxEngine.load(folder)
     manifest = engine.manifest
     # What the pipeline wrote; other bundles need not have it.
     clips = manifest.params.get("clips", {})
@@ -199,7 +170,7 @@ def _open_checkpoint(
     name: str, device: str | None, dtype: str
 ) -> tuple[Backend, NarrationDefaults]:
     try:
-        from eilev.model.engine import open_checkpoint
+        from eilev.model.torch_engine import open_checkpoint
     except ImportError as error:
         raise DataError(_not_installed(name, "checkpoint", "pipeline", error)) from error
     engine = open_checkpoint(name, device, dtype)

@@ -15,9 +15,6 @@ from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
-# Positions that carry no loss (the convention of torch and transformers).
-IGNORE_INDEX = -100
-
 # Ego4D's catch-all verb class: no bucket in the reference sampler.
 OTHER_VERB = "[other]"
 

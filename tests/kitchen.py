@@ -9,16 +9,10 @@ import pyarrow as pa
 from PIL import Image
 
 from eilev import paths, schema
-from eilev.config import (
-    AugmentConfig,
-    EpisodeMixture,
-    EpisodesConfig,
-    EvaluationEpisodes,
-    MixtureItem,
-    TrainConfig,
-)
-from eilev.data.synthetic.render import background, looks, motions, render_clip
-from eilev.io import write_table
+from eilev.config.episodes import EpisodeMixture, EpisodesConfig, EvaluationEpisodes, MixtureItem
+from eilev.config.train import AugmentConfig, TrainConfig
+from eilev.parquet import write_table
+from eilev.synthetic.render import background, looks, motions, render_clip
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, PROMPT, tiny_config
 from tests.worlds import episode_frames
 

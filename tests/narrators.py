@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from eilev.data.defaults import NarrationDefaults
-from eilev.manifest import Manifest
+from eilev.bundle.manifest import Manifest
+from eilev.inputs.defaults import NarrationDefaults
 from eilev.model.checkpoint import save_model
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, PROMPT, tiny_model
 from tests.videos import write_video

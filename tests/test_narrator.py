@@ -6,11 +6,9 @@ import pytest
 
 import eilev
 from eilev import Narrator
-from eilev.data.interleave import Turn
 from eilev.io import DataError
-from eilev.narrator import make_turns
 from tests.narrators import DEFAULTS, write_models, write_videos
-from tests.tiny import NARRATIONS, PROMPT, tiny_clips
+from tests.tiny import NARRATIONS, tiny_clips
 
 
 @pytest.fixture(scope="module")
@@ -82,21 +80,6 @@ def test_the_moment_of_a_video_changes_its_clip(narrator, videos):
     clips = [narrator.read([((videos[0], time_s), None)])[1][0] for time_s in (0.5, 3.5)]
     assert not np.array_equal(*clips)
     assert clips[0].shape == (2, 32, 32, 3)
-
-
-def test_a_prompt_in_a_narration_is_not_repeated():
-    expected = [Turn(PROMPT, NARRATIONS[0]), Turn(PROMPT, None)]
-    items = [("a.mp4", f"{PROMPT} {NARRATIONS[0]}"), ("b.mp4", None)]
-    assert make_turns(items, PROMPT) == expected
-    assert make_turns([("a.mp4", NARRATIONS[0]), items[1]], PROMPT) == expected
-    own = "What happens?"
-    asked = [("a.mp4", f" {own} {NARRATIONS[0]}\n"), ("b.mp4", own)]
-    assert make_turns(asked, PROMPT) == [Turn(own, NARRATIONS[0]), Turn(own, None)]
-    # A prompt may be empty, and a narration may be like a prompt.
-    assert make_turns([("a.mp4", PROMPT), ("b.mp4", "")], PROMPT) == [
-        Turn("", PROMPT),
-        Turn("", None),
-    ]
 
 
 def test_a_narration_is_the_first_line_that_a_model_writes():

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from eilev.config import ModelConfig, ScratchConfig, TransformerConfig
-from eilev.data.preprocess import Preprocessing
-from eilev.data.tokenizer import train_word_codec
-from eilev.export.bundle import BundleInfo, write_bundle
+from eilev.config.train import ModelConfig, ScratchConfig, TransformerConfig
+from eilev.export.write import BundleInfo, write_bundle
+from eilev.inputs.preprocess import Preprocessing
+from eilev.inputs.tokenizer import train_word_codec
 from eilev.model.build import build_model
 from eilev.model.checkpoint import LoadedModel
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from eilev.config import EpisodesConfig
-from eilev.data.episodes.build import build_episodes
-from eilev.data.episodes.templates import inflect
-from eilev.data.synthetic.lexicon import NOUNS, VERBS
+from eilev.config.episodes import EpisodesConfig
+from eilev.episodes.build import build_episodes
+from eilev.language.templates import inflect
 from eilev.schema import EPISODES, OTHER_VERB
+from eilev.synthetic.lexicon import NOUNS, VERBS
 
 
 @dataclass(frozen=True)

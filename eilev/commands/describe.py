@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 
 from eilev import paths, schema
-from eilev.config import Source
-from eilev.data import measures
-from eilev.data.annotations import read_source
-from eilev.data.distributions import Ints, action_numbers, zipf_exponent
-from eilev.data.intervals import Figures, Interval, bootstrap_intervals
-from eilev.data.items import gather_facts, lay_out
-from eilev.io import atomic_file, read_table, write_json
+from eilev.config.section import Source
+from eilev.distributions import measures
+from eilev.distributions.intervals import Figures, Interval, bootstrap_intervals
+from eilev.distributions.items import gather_facts, lay_out
+from eilev.distributions.properties import zipf_exponent
+from eilev.episodes.classes import Ints, action_numbers
+from eilev.io import atomic_file, write_json
+from eilev.parquet import read_table
 from eilev.report.charts import action_frequencies
+from eilev.sources.adapters import read_source
 
 Described = tuple[Figures, dict[str, Interval | None], Ints]
 

@@ -15,9 +15,10 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from eilev import paths
-from eilev.data.cutting import Footage, cut_clip
-from eilev.data.defaults import NarrationDefaults
-from eilev.data.video import Frames, VideoError
+from eilev.clips.decoder import VideoError
+from eilev.clips.frame_choice import Frames
+from eilev.inputs.defaults import NarrationDefaults
+from eilev.inputs.footage import Footage, cut_clip
 from eilev.narrator import Narrator
 
 _MOMENT = re.compile(r"(?P<path>.+)@(?P<seconds>\d+(\.\d+)?)")

@@ -1,12 +1,10 @@
 """`eilev params`: params.yaml composed from profiles, without running anything."""
 
 import argparse
-from pathlib import Path
 
+from eilev.config.compose import GROUPS, choices, compose_params
+from eilev.config.section import PARAMS
 from eilev.io import atomic_file
-from eilev.profiles import GROUPS, choices, compose_params
-
-PARAMS = Path("params.yaml")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

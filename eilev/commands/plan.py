@@ -9,29 +9,25 @@ from typing import Any
 
 import yaml
 
-from eilev.config import Params, ParamsError, load_params
-from eilev.profiles import compose_params
-from eilev.training.cost import Precision
-from eilev.training.gpus import GPUS
-from eilev.training.plan import RESERVE, Machine, ModuleSize, Plan, make_plan, peak_rate
-from eilev.training.workload import (
-    NARRATION_TOKENS,
-    Workload,
-    estimate_workload,
-    read_workload,
-)
+from eilev.config.compose import compose_params
+from eilev.config.params import Params, load_params
+from eilev.config.section import ParamsError
+from eilev.planning.cost import Precision
+from eilev.planning.gpus import GPUS
+from eilev.planning.plan import RESERVE, Machine, ModuleSize, Plan, make_plan, peak_rate
+from eilev.planning.workload import NARRATION_TOKENS, Workload, estimate_workload, read_workload
 
 UTILISATION = 0.4
 GIB = 2**30
 TERA = 1e12
 # Name, value and remark.
-Row = tuple[str, float, str]
+Line = tuple[str, float, str]
 
 _PRECISIONS: dict[str, Precision] = {"no": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedRun:
     """What the reference states of its own run on Ego4D: GPUs and hours for 5 epochs."""
 
     kind: str
@@ -40,11 +36,11 @@ class Published:
 
 
 # By language model and whether there are contexts (16 shots); README of the published code.
-PUBLISHED = {
-    ("opt", True): Published("A40", 8, 36.0),
-    ("t5", True): Published("A40", 8, 36.0),
-    ("opt", False): Published("A40", 1, 24.0),
-    ("t5", False): Published("A40", 1, 23.0),
+PUBLISHED_RUNS = {
+    ("opt", True): PublishedRun("A40", 8, 36.0),
+    ("t5", True): PublishedRun("A40", 8, 36.0),
+    ("opt", False): PublishedRun("A40", 1, 24.0),
+    ("t5", False): PublishedRun("A40", 1, 23.0),
 }
 
 
@@ -123,7 +119,7 @@ def _published(params: Params, plan: Plan, machine: Machine) -> dict[str, Any] |
     name = params.train.model.pretrained or ""
     family = "opt" if "opt-2.7b" in name else "t5" if "flan-t5-xl" in name else None
     with_contexts = any(params.episodes.train.shots)
-    run = PUBLISHED.get((family or "", with_contexts))
+    run = PUBLISHED_RUNS.get((family or "", with_contexts))
     if run is None:
         return None
     rate = peak_rate(Machine(run.kind, run.count, machine.utilisation), plan.precision)
@@ -142,7 +138,7 @@ def format_plan(plan: Plan, machine: Machine, workload: Workload) -> str:
     fits = "fits" if memory.total <= memory.usable else "DOES NOT FIT"
     step = "float32" if plan.precision == "no" else f"{plan.precision} autocast"
     gpus = f"{machine.count} x {machine.kind} at {machine.utilisation:.0%} of its peak"
-    sections: dict[str, list[Row]] = {
+    sections: dict[str, list[Line]] = {
         "parameters": [
             *((n, size.parameters, _role(size)) for n, size in plan.modules.items()),
             ("all", plan.parameters, ""),
@@ -192,14 +188,14 @@ def _notes(plan: Plan, published: Mapping[str, Any] | None, batch: int) -> str:
             "file has it: set train.accumulation_steps to keep it."
         )
     if published:
-        run = "Published: {count} x {kind} for {hours:g} h ({gpu_hours:g} GPU hours) on Ego4D,"
+        run = "PublishedRun: {count} x {kind} for {hours:g} h ({gpu_hours:g} GPU hours) on Ego4D,"
         size = "by this plan at most {episodes_per_epoch_at_utilisation:,} episodes an epoch."
         lines.append(f"{run} {size}".format(**published))
     lines.append("Counted, not measured: nothing of this has run on a GPU (docs/plan.md).")
     return "\n" + "\n".join(lines)
 
 
-def _table(title: str, rows: list[Row]) -> str:
+def _table(title: str, rows: list[Line]) -> str:
     width = max(len(name) for name, _, _ in rows)
     lines = [f"  {name:<{width}}  {_number(value):>15}  {remark}" for name, value, remark in rows]
     return "\n".join([title, *map(str.rstrip, lines)])

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from eilev import paths, schema
-from eilev.config import Kind, Meaning
-from eilev.data.clips import ClipStore
-from eilev.data.dataset import episode_texts
-from eilev.io import atomic_file, read_table
-from eilev.report.page import fill
+from eilev.clips.store import ClipStore
+from eilev.config.section import Kind, Meaning
+from eilev.inputs.episode import episode_texts
+from eilev.io import atomic_file
+from eilev.parquet import read_table
+from eilev.report.html import fill
 from eilev.report.samples import Answer, Facts, Sample, make_answer, make_sample, narration_facts
 
 # Query, kind and shots of an evaluated episode.

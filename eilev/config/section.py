@@ -1,8 +1,16 @@
-"""What the sections of params.yaml have in common: their base and their kinds of values."""
+"""What the sections of params.yaml have in common: their base, their values, how they are read.
 
-from typing import Annotated, Literal
+A stage reads its own sections with `load_section`, so its result depends on their modules only.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PARAMS = Path("params.yaml")
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -19,3 +27,65 @@ class Section(BaseModel):
     """Base of every section: no coercion, no extra keys, no mutation."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+_Section = TypeVar("_Section", bound=Section)
+
+
+class ParamsError(ValueError):
+    """params.yaml is missing, unreadable or breaks a rule; the message names the key."""
+
+
+def load_section(name: str, kind: type[_Section], path: Path = PARAMS) -> _Section:
+    """Read one section of params.yaml.
+
+    Raises:
+        ParamsError: the file is missing, is not YAML, lacks the section, or the section breaks a
+            rule; each bad key is named.
+    """
+    params = read_params(path)
+    if name not in params:
+        raise ParamsError(f"{path}: {name}: Field required")
+    return check_section(params[name], kind, f"{path}: {name}")
+
+
+def read_params(path: Path = PARAMS) -> dict[str, Any]:
+    """Read params.yaml without checking its keys.
+
+    Raises:
+        ParamsError: the file is missing, is not YAML, or holds no sections.
+    """
+    try:
+        params = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path}: no such file; run from the repository's root") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(params, dict):
+        raise ParamsError(f"{path}: holds no sections, such as 'train:'")
+    return params
+
+
+def check_section(values: object, kind: type[_Section], origin: str) -> _Section:
+    """Check values as they come from a YAML file.
+
+    Args:
+        values: what the file holds.
+        kind: what they must be.
+        origin: names the file, and the section if it is one, in messages.
+
+    Raises:
+        ParamsError: a rule is broken; each bad key is named.
+    """
+    try:
+        # Strict JSON mode: lists become tuples, but "3" never becomes 3.
+        return kind.model_validate_json(json.dumps(values))
+    except ValidationError as error:
+        raise ParamsError(f"{origin}: {_describe(error)}") from error
+
+
+def _describe(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or 'all of it'}: {item['msg']}"
+        for item in error.errors()
+    )

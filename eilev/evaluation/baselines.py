@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from eilev.config import Condition
+from eilev.config.section import Condition
 from eilev.evaluation.classifier import classifier_baseline
-from eilev.evaluation.icl import MAJORITY_CONDITIONS, Evaluation, Questions, cells, evaluate
-from eilev.evaluation.text import accuracies
+from eilev.evaluation.curves import MAJORITY_CONDITIONS, Evaluation, Questions, cells, evaluate
+from eilev.evaluation.scores import accuracies
 from eilev.model.checkpoint import LoadedModel
 
 # The paper's contexts, on which the model without contexts is asked too.

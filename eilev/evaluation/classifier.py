@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from eilev.data.dataset import clip_ids_of
-from eilev.data.preprocess import preprocess
 from eilev.evaluation.class_f1 import f1_scores
-from eilev.evaluation.icl import Questions
+from eilev.evaluation.curves import Questions
 from eilev.evaluation.judge import known_classes
-from eilev.evaluation.text import accuracies
+from eilev.evaluation.scores import accuracies
+from eilev.inputs.episode import clip_ids_of
+from eilev.inputs.preprocess import preprocess
 from eilev.model.checkpoint import LoadedModel
 
 # Inverse strength of the L2 penalty, scikit-learn's default.

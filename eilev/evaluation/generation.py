@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from eilev.config import EvaluateConfig
-from eilev.data.dataset import EpisodeFormat, Frames, make_layout
-from eilev.data.interleave import Layout, pad_layouts
-from eilev.data.preprocess import preprocess
+from eilev.clips.cache import ClipCache
+from eilev.config.evaluate import EvaluateConfig
 from eilev.evaluation.trials import Trial
+from eilev.inputs.episode import EpisodeFormat, make_layout
+from eilev.inputs.interleave import Layout, pad_layouts
+from eilev.inputs.preprocess import preprocess
 from eilev.model.checkpoint import LoadedModel
 
 # Videos, context sentences, blank or not: what a model sees of a trial.
@@ -49,7 +50,7 @@ class Features:
 @torch.no_grad()
 def encode_clips(
     loaded: LoadedModel,
-    frames: Frames,
+    frames: ClipCache,
     clip_ids: Sequence[str],
     batch_size: int,
     device: torch.device,

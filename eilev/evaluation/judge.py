@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from eilev.data.new_words import NEW_NOUNS, NEW_VERBS
-from eilev.data.words import Lexicon
 from eilev.evaluation.generation import Generated
 from eilev.evaluation.probes import majority_word
-from eilev.evaluation.text import Answer, WordFinder
+from eilev.evaluation.scores import RightWords, WordFinder
 from eilev.evaluation.trials import Trial
+from eilev.language.lexicon import Lexicon
+from eilev.language.new_words import NEW_NOUNS, NEW_VERBS
 from eilev.schema import OTHER_VERB, Split
 
 # Meanings under which only the episode says what a word stands for.
@@ -35,15 +35,15 @@ class Judge:
         self._find = WordFinder(lexicon, NEW_VERBS, NEW_NOUNS).find
         self._classes = known_classes(narrations)
 
-    def answer(self, trial: Trial) -> Answer | None:
+    def answer(self, trial: Trial) -> RightWords | None:
         """Return the words that are right for a trial's query; None where it is not judged."""
         if trial.query not in self._classes:
             return None
         verb_class, noun_class = self._classes[trial.query]
         if trial.meaning in _REASSIGNED:
             verbs, nouns = self._episode_meanings(trial)
-            return Answer(_words_for(verbs, verb_class), _words_for(nouns, noun_class))
-        return Answer(self._verb_words[verb_class], self._noun_words[noun_class])
+            return RightWords(_words_for(verbs, verb_class), _words_for(nouns, noun_class))
+        return RightWords(self._verb_words[verb_class], self._noun_words[noun_class])
 
     def said(self, trial: Trial, sentence: str) -> tuple[frozenset[str], frozenset[str]]:
         """Return the classes that a sentence's verb word and noun word stand for in a trial.
@@ -82,7 +82,7 @@ class Judge:
 
     def _row(self, split: Split, trial: Trial, narrated: Generated) -> dict[str, Any]:
         answer = self.answer(trial)
-        judged = answer or Answer((), ())
+        judged = answer or RightWords((), ())
         verb_class, noun_class = self._classes.get(trial.query, (None, None))
         verb_said, noun_said = self.said(trial, narrated.sentence)
         verb_correct, noun_correct = judged.judge(*self._find(narrated.sentence))

@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from transformers import AutoConfig
 
-from eilev.config import TextMetricsConfig
+from eilev.config.evaluate import TextMetricsConfig
 
 _LOG = logging.getLogger(__name__)
 

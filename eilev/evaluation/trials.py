@@ -8,10 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from eilev.config import Condition, Kind
-from eilev.data.dataset import episode_texts
-from eilev.data.episodes.meaning import make_rewriter, write_permuted
-from eilev.data.new_words import with_new_words
+from eilev.config.section import Condition, Kind
+from eilev.episodes.meaning import make_rewriter, with_new_words, write_permuted
+from eilev.inputs.episode import episode_texts
 
 # Contrastive episodes with their videos deranged: no curve of its own, but half of the binding gap.
 CONTRASTIVE_SHUFFLED: Literal["contrastive_shuffled"] = "contrastive_shuffled"

@@ -31,8 +31,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from eilev.bundle.manifest import DECODER, EMBED, ENCODER, VISION, CacheShape
 from eilev.export.traceable import CrossDecoder, Decoder, Encoder, Vision
-from eilev.manifest import DECODER, EMBED, ENCODER, VISION, CacheShape
 from eilev.model.video_blip import VideoBlip
 
 # Example sizes while tracing: all different and none below 2, which torch.export would take for

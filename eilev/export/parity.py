@@ -9,9 +9,11 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from eilev.data.dataset import ClipSource, episode_texts
-from eilev.data.interleave import Turn
-from eilev.model.batch import Clip, Episode, make_batch
+from eilev.clips.cache import ClipSource
+from eilev.clips.frame_choice import Frames
+from eilev.inputs.episode import episode_texts
+from eilev.inputs.turns import Request, Turn
+from eilev.model.batch import make_batch
 from eilev.model.checkpoint import LoadedModel
 
 
@@ -27,8 +29,8 @@ class Runner:
     `narrate`: greedy narrations of the queries of several episodes, whose narrations are None.
     """
 
-    logits: Callable[[Sequence[Turn], Sequence[Clip]], npt.NDArray[np.float32]]
-    narrate: Callable[[Sequence[Episode]], list[str]]
+    logits: Callable[[Sequence[Turn], Sequence[Frames]], npt.NDArray[np.float32]]
+    narrate: Callable[[Sequence[Request]], list[str]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def select_episodes(
     clips: ClipSource,
     prompt: str,
     count: int,
-) -> list[Episode]:
+) -> list[Request]:
     """Take `count` rows of an episodes table, evenly spaced to have all kinds and shot counts.
 
     Args:
@@ -73,7 +75,7 @@ def select_episodes(
         count: all rows are taken where there are fewer.
     """
     rows = np.unique(np.linspace(0, len(table) - 1, min(count, len(table))).astype(int))
-    episodes: list[Episode] = []
+    episodes: list[Request] = []
     for row in table.iloc[rows].to_dict("records"):
         ids = [*row["context"], row["query"]]
         texts = episode_texts(row["narrations"], ids, narrations)
@@ -82,7 +84,7 @@ def select_episodes(
 
 
 def compare(
-    reference: Runner, candidate: Runner, episodes: Sequence[Episode], batch_size: int
+    reference: Runner, candidate: Runner, episodes: Sequence[Request], batch_size: int
 ) -> Parity:
     """Run both implementations on the same episodes, whose last turns have their narrations.
 
@@ -110,7 +112,7 @@ def torch_runner(loaded: LoadedModel, max_new_tokens: int) -> Runner:
     """The torch model as the reference of `compare`."""
 
     @torch.no_grad()
-    def logits(turns: Sequence[Turn], clips: Sequence[Clip]) -> npt.NDArray[np.float32]:
+    def logits(turns: Sequence[Turn], clips: Sequence[Frames]) -> npt.NDArray[np.float32]:
         batch = make_batch(loaded, [(turns, clips)])
         if loaded.model.config.use_decoder_only_language_model:
             del batch["labels"]
@@ -118,7 +120,7 @@ def torch_runner(loaded: LoadedModel, max_new_tokens: int) -> Runner:
         result: npt.NDArray[np.float32] = output.float().cpu().numpy()
         return result
 
-    def narrate(episodes: Sequence[Episode]) -> list[str]:
+    def narrate(episodes: Sequence[Request]) -> list[str]:
         batch = make_batch(loaded, episodes)
         del batch["labels"]
         tokens = loaded.model.generate(**batch, max_new_tokens=max_new_tokens, do_sample=False)

@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from eilev.data.interleave import Layout, Turn, interleave, pad_layouts
-from eilev.data.preprocess import preprocess
+from eilev.inputs.interleave import Layout, interleave, pad_layouts
+from eilev.inputs.preprocess import preprocess
+from eilev.inputs.turns import Request, Turn
 from eilev.model.checkpoint import LoadedModel
 
-Clip = npt.NDArray[np.uint8]  # (time, height, width, 3)
-# Turns of an episode and their clips in order.
-Episode = tuple[Sequence[Turn], Sequence[Clip]]
 
-
-def make_batch(loaded: LoadedModel, episodes: Sequence[Episode]) -> dict[str, Tensor]:
+def make_batch(loaded: LoadedModel, episodes: Sequence[Request]) -> dict[str, Tensor]:
     """Inputs of `VideoBlip` on its device, padded on the left, `labels` among them.
 
     Raises:

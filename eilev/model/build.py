@@ -3,8 +3,8 @@
 import torch
 from transformers import Blip2Config, Blip2QFormerConfig, Blip2VisionConfig, OPTConfig
 
-from eilev.config import ModelConfig, ScratchConfig
-from eilev.data.tokenizer import TextCodec
+from eilev.config.train import ModelConfig, ScratchConfig
+from eilev.inputs.tokenizer import TextCodec
 from eilev.model.checkpoint import load_weights, set_special_tokens
 from eilev.model.hub import pretrained_folder
 from eilev.model.video_blip import VideoBlip

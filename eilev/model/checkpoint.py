@@ -18,9 +18,9 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from eilev.data.defaults import NarrationDefaults
-from eilev.data.preprocess import PREPROCESSOR_FILE, Preprocessing
-from eilev.data.tokenizer import TOKENIZER_FILE, TextCodec, load_codec, save_codec
+from eilev.inputs.defaults import NarrationDefaults
+from eilev.inputs.preprocess import PREPROCESSOR_FILE, Preprocessing
+from eilev.inputs.tokenizer import TOKENIZER_FILE, TextCodec, load_codec, save_codec
 from eilev.io import DataError, atomic_dir, read_json, write_json
 from eilev.model.video_blip import VideoBlip
 from eilev.model.weights import check_weights

@@ -14,7 +14,7 @@ from torch.nn import functional
 from transformers import Blip2ForConditionalGeneration
 from transformers.utils.generic import ModelOutput
 
-from eilev.schema import IGNORE_INDEX
+from eilev.inputs.interleave import IGNORE_INDEX
 
 
 @dataclass
@@ -33,7 +33,7 @@ class VideoBlipOutput(ModelOutput):
 class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
     """BLIP-2 that reads any number of clips anywhere in the text (arXiv 2311.17041, section 3).
 
-    Inputs follow `eilev.data.interleave`: `video_input_mask` marks the placeholders of the clips,
+    Inputs follow `eilev.inputs.interleave`: `video_input_mask` marks the placeholders of the clips,
     which hold the pad id, so `attention_mask` must always be given.
     """
 

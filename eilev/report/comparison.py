@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from eilev.report import published
+from eilev.report import paper
 from eilev.report.charts import COLOURS, SPLIT_TITLES, draw_curve, label_axes, to_svg
 
 # Scores of metrics.json and their names, in the order of the page.
@@ -32,7 +32,7 @@ _BLACK = "#1c1c1c"
 # One colour per curve of the paper; EILeV has that of our bursty curve.
 _PUBLISHED_COLOURS = dict(
     zip(
-        published.CURVES,
+        paper.CURVES,
         (COLOURS["bursty"], _BLACK, "#999999", COLOURS["contrastive"], COLOURS["new_words"]),
         strict=True,
     )
@@ -55,15 +55,15 @@ def compare(metrics: Metrics) -> dict[str, Any]:
         "similarity_chart": similarity_chart(metrics),
         "same_scale": same_scale(metrics),
         "published": published_table(),
-        "published_label": published.LABEL,
-        "published_encoder": published.ENCODER,
+        "published_label": paper.LABEL,
+        "published_encoder": paper.ENCODER,
     }
 
 
 def same_scale(metrics: Metrics) -> bool:
     """Whether the run's bi-encoder is the paper's, so that its similarities compare."""
     used = metrics["text_metrics"]["available"].get("bi_encoder")
-    return used is not None and PurePath(used["model"]).name == published.ENCODER
+    return used is not None and PurePath(used["model"]).name == paper.ENCODER
 
 
 def score_panels(metrics: Metrics) -> str:
@@ -165,12 +165,12 @@ def baseline_table(metrics: Metrics, split: str) -> Table:
 
 def published_table() -> Table:
     """The paper's curves, as `score_table` has ours."""
-    rows: dict[str, list[float | None]] = {name: [*c] for name, c in published.CURVES.items()}
-    shots, similarity = published.SHUFFLED
+    rows: dict[str, list[float | None]] = {name: [*c] for name, c in paper.CURVES.items()}
+    shots, similarity = paper.SHUFFLED
     rows["EILeV, videos shuffled"] = [
-        similarity if count == shots else None for count in published.SHOTS
+        similarity if count == shots else None for count in paper.SHOTS
     ]
-    return {"shots": [*published.SHOTS], "rows": rows}
+    return {"shots": [*paper.SHOTS], "rows": rows}
 
 
 def unavailable(metrics: Metrics) -> dict[str, str]:
@@ -203,9 +203,9 @@ def _measured(curves: Mapping[str, Any], name: str) -> bool:
 
 
 def _draw_published(axes: Axes, *, with_ours: bool) -> None:
-    for name, curve in published.CURVES.items():
+    for name, curve in paper.CURVES.items():
         axes.plot(
-            published.SHOTS,
+            paper.SHOTS,
             curve,
             linestyle="--",
             marker="o",
@@ -215,16 +215,14 @@ def _draw_published(axes: Axes, *, with_ours: bool) -> None:
             label=f"published: {name}",
         )
     axes.plot(
-        *published.SHUFFLED,
+        *paper.SHUFFLED,
         linestyle="",
         marker="x",
         color=COLOURS["shuffled"],
         label="published: EILeV, videos shuffled",
     )
-    axes.set_xticks(published.SHOTS)
-    label_axes(
-        axes, f"this run and {published.LABEL}" if with_ours else published.LABEL, _SHOTS, ""
-    )
+    axes.set_xticks(paper.SHOTS)
+    label_axes(axes, f"this run and {paper.LABEL}" if with_ours else paper.LABEL, _SHOTS, "")
 
 
 def _draw_similarity(axes: Axes, metrics: Metrics) -> None:

@@ -5,26 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from eilev.report import charts
 from eilev.report.comparison import compare
+from eilev.report.html import fill
 from eilev.report.samples import Sample
 
 SCORE = "action_accuracy"
 # Expectations about what the paper names: burstiness, skew, dynamic meaning.
 PROPERTY = re.compile(r"expect_(burstiness|zipf_exponent|synonymy|homonymy)")
-
-
-def fill(template: str, **values: Any) -> str:
-    """Fill one of this folder's templates; what is not declared safe there is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template(template).render(**values)
 
 
 def render_page(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from eilev.data.clips import ClipStore
+from eilev.clips.store import ClipStore
 
 # Stored frames of the default source are tiny; they are drawn at this height in pixels.
 FRAME_HEIGHT = 64
@@ -19,7 +19,7 @@ Facts = Mapping[Hashable, Mapping[Hashable, Any]]
 
 
 @dataclass(frozen=True)
-class Clip:
+class ShownClip:
     """A clip as the page shows it: its frames side by side (a data: URI) and its narration."""
 
     strip: str
@@ -42,8 +42,8 @@ class Answer:
 class Sample:
     """An episode, and the model's answer where there is one."""
 
-    context: tuple[Clip, ...]
-    query: Clip
+    context: tuple[ShownClip, ...]
+    query: ShownClip
     answer: Answer | None
 
 
@@ -113,7 +113,7 @@ def make_sample(
     """
     query = facts[clip_ids[-1]]
     shown = [
-        Clip(_strip(clips[clip_id]), text, _shares(facts[clip_id], query))
+        ShownClip(_strip(clips[clip_id]), text, _shares(facts[clip_id], query))
         for clip_id, text in zip(clip_ids, texts, strict=True)
     ]
     return Sample(tuple(shown[:-1]), replace(shown[-1], shares=""), answer)

@@ -26,8 +26,8 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from eilev.serving.engine import Completion, Engine
-from eilev.serving.openai import ApiError, ChatRequest, Usage
+from eilev.bundle.onnx_engine import Completion, OnnxEngine
+from eilev.serving.protocol import ApiError, ChatRequest, Usage
 from eilev.serving.service import MODEL_ID, Service
 
 EXAMPLE = {
@@ -209,7 +209,7 @@ def main() -> None:
     capacity = Capacity()
     try:
         listener = _bind(arguments.host, arguments.port)
-        service = Service.start(Engine.load(arguments.bundle), capacity.num_workers)
+        service = Service.start(OnnxEngine.load(arguments.bundle), capacity.num_workers)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     config = uvicorn.Config(create_app(service, capacity), timeout_graceful_shutdown=30)

@@ -7,7 +7,7 @@ its few-shot context:
 - Query: its text is the prompt; without text the bundle's own prompt asks.
 - Context, one way: the user's text is prompt and narration in one, as in `Answer: The camera wearer
   cuts the onion.` Text that does not start with the prompt (the query's or the bundle's) is the
-  narration alone, and the query's prompt is put before it.
+  narration alone, and the query's prompt is put before it (eilev.inputs.turns).
 - Context, the other way: the narration is the assistant's message after the user's.
 
 The model knows nothing else: no system message, no text before the first video.
@@ -16,8 +16,8 @@ The model knows nothing else: no system message, no text before the first video.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from eilev.data.interleave import Turn
-from eilev.serving.openai import ApiError, Message, VideoPart
+from eilev.inputs.turns import NoNarrationError, Turn, context_turn
+from eilev.serving.protocol import ApiError, Message, VideoPart
 
 MAX_VIDEOS = 64
 
@@ -31,7 +31,7 @@ class VideoSource:
 
 
 @dataclass(frozen=True)
-class Episode:
+class Chat:
     """Turns, the last one to be narrated, and their videos in order."""
 
     turns: list[Turn]
@@ -48,7 +48,7 @@ class _Draft:
     answers: list[str] = field(default_factory=list)
 
 
-def read_episode(messages: Sequence[Message], default_prompt: str) -> Episode:
+def read_chat(messages: Sequence[Message], default_prompt: str) -> Chat:
     """Turn a chat into an episode by the rules above.
 
     Raises:
@@ -61,11 +61,11 @@ def read_episode(messages: Sequence[Message], default_prompt: str) -> Episode:
     if query.answers:
         raise _refuse(query.param, "the last clip has its narration already; nothing is asked")
     prompt = " ".join(query.prompts) or default_prompt
-    turns = [_context_turn(draft, (prompt, default_prompt)) for draft in drafts[:-1]]
+    turns = [_context(draft, (prompt, default_prompt)) for draft in drafts[:-1]]
     videos = [video for draft in drafts for video in draft.videos]
     if len(videos) > MAX_VIDEOS:
         raise _refuse("messages", f"{len(videos)} videos, at most {MAX_VIDEOS} are allowed")
-    return Episode([*turns, Turn(prompt, None, len(query.videos))], videos)
+    return Chat([*turns, Turn(prompt, None, len(query.videos))], videos)
 
 
 def _read_drafts(messages: Sequence[Message]) -> list[_Draft]:
@@ -93,15 +93,14 @@ def _add_text(drafts: list[_Draft], text: str, role: str, param: str) -> None:
         drafts[-1].prompts.append(text)
 
 
-def _context_turn(draft: _Draft, prompts: tuple[str, str]) -> Turn:
+def _context(draft: _Draft, prompts: tuple[str, str]) -> Turn:
     text, answer = " ".join(draft.prompts), " ".join(draft.answers)
     if answer:
         return Turn(text or prompts[0], answer, len(draft.videos))
-    used = next((prompt for prompt in prompts if text.startswith(prompt)), None)
-    narration = text.removeprefix(used).strip() if used else text
-    if not narration:
-        raise _refuse(draft.param, "a clip before the last one has no narration")
-    return Turn(used or prompts[0], narration, len(draft.videos))
+    try:
+        return context_turn(text, prompts, len(draft.videos))
+    except NoNarrationError as error:
+        raise _refuse(draft.param, "a clip before the last one has no narration") from error
 
 
 def _refuse(param: str, message: str) -> ApiError:

@@ -15,8 +15,9 @@ from multiprocessing.context import SpawnProcess
 
 from PIL import Image
 
-from eilev.data.video import Limits
-from eilev.serving.media import Frames, MediaError, load_clip
+from eilev.clips.decoder import Limits
+from eilev.clips.frame_choice import Frames
+from eilev.serving.media import MediaError, load_clip
 
 # Not fork: threads of the server would be copied in the middle of what they do.
 _CONTEXT = multiprocessing.get_context("spawn")

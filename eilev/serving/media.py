@@ -10,12 +10,10 @@ import io
 import re
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from eilev.data.video import Limits, VideoError, read_clip
-
-Frames = npt.NDArray[np.uint8]
+from eilev.clips.decoder import Limits, VideoError, read_clip
+from eilev.clips.frame_choice import Frames, uniform_indices
 
 # data:video/mp4;codecs=avc1;base64,AAAA...
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,]*)*;base64,", re.I)
@@ -75,8 +73,12 @@ def _decode_base64(payload: str) -> bytes:
 def _jpeg_frames(payloads: list[str], num_frames: int, size: int, limits: Limits) -> Frames:
     if len(payloads) > limits.max_frames:
         raise MediaError(f"{len(payloads)} frames, at most {limits.max_frames} are allowed")
-    indices = np.linspace(0, len(payloads) - 1, num_frames).astype(np.int64)
-    return np.stack([_jpeg(payloads[index], size, limits) for index in indices])
+    return np.stack(
+        [
+            _jpeg(payloads[index], size, limits)
+            for index in uniform_indices(len(payloads), num_frames)
+        ]
+    )
 
 
 def _jpeg(payload: str, size: int, limits: Limits) -> Frames:

@@ -5,13 +5,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from eilev.data.interleave import TooLongError
-from eilev.data.video import Limits
-from eilev.serving.chat import Episode, VideoSource, read_episode
+from eilev.bundle.onnx_engine import Completion, OnnxEngine
+from eilev.clips.decoder import Limits
+from eilev.clips.frame_choice import Frames
+from eilev.inputs.interleave import TooLongError
+from eilev.serving.chat import Chat, VideoSource, read_chat
 from eilev.serving.decoding import DecoderPool, Decoding
-from eilev.serving.engine import Completion, Engine
-from eilev.serving.media import Frames, MediaError
-from eilev.serving.openai import ApiError, ChatRequest
+from eilev.serving.media import MediaError
+from eilev.serving.protocol import ApiError, ChatRequest
 
 MODEL_ID = "eilev"
 
@@ -23,11 +24,11 @@ _BRANCHES = frozenset({"user", "assistant", "text", "video_url"})
 class Service:
     """An engine and the processes that decode videos for it; any number of threads may use it."""
 
-    engine: Engine
+    engine: OnnxEngine
     decoders: DecoderPool
 
     @classmethod
-    def start(cls, engine: Engine, num_decoders: int) -> "Service":
+    def start(cls, engine: OnnxEngine, num_decoders: int) -> "Service":
         """Start the decoding processes, and return once every part has worked once."""
         manifest = engine.manifest
         decoding = Decoding(manifest.num_frames, manifest.frame_size, Limits())
@@ -44,19 +45,19 @@ class Service:
                 that is refused or can't be decoded.
         """
         request = parse_request(body)
-        episode = read_episode(request.messages, self.engine.manifest.prompt)
+        chat = read_chat(request.messages, self.engine.manifest.prompt)
         num_new = request.max_completion_tokens or request.max_tokens
         num_new = num_new or self.engine.manifest.max_new_tokens
         try:
-            self.engine.layout(episode.turns, num_new)  # before any video is decoded
+            self.engine.layout(chat.turns, num_new)  # before any video is decoded
         except TooLongError as error:
             code = "context_length_exceeded"
             raise ApiError(400, str(error), param="messages", code=code) from error
-        clips = self._clips(episode)
-        return request, self.engine.complete([(episode.turns, clips)], num_new)[0]
+        clips = self._clips(chat)
+        return request, self.engine.complete([(chat.turns, clips)], num_new)[0]
 
-    def _clips(self, episode: Episode) -> list[Frames]:
-        return [self._clip(video) for video in episode.videos]
+    def _clips(self, chat: Chat) -> list[Frames]:
+        return [self._clip(video) for video in chat.videos]
 
     def _clip(self, video: VideoSource) -> Frames:
         try:

@@ -1,9 +1,10 @@
 """episodes: who is in whose context, for every split, epoch and shot count."""
 
 from eilev import paths, schema
-from eilev.config import load_params
-from eilev.data.episodes.build import build_episodes
-from eilev.io import read_table, write_tables
+from eilev.config.episodes import EpisodesConfig
+from eilev.config.section import load_section
+from eilev.episodes.build import build_episodes
+from eilev.parquet import read_table, write_tables
 from eilev.stages.runner import stage
 
 
@@ -15,7 +16,7 @@ def main() -> None:
         read_table(paths.NARRATIONS, schema.NARRATIONS),
         read_table(paths.SPLIT, schema.SPLIT),
         set(clips.loc[clips["shard"].notna(), "narration_id"]),
-        load_params().episodes,
+        load_section("episodes", EpisodesConfig),
     )
     for split, tables in episodes.items():
         write_tables(tables, schema.EPISODES, paths.EPISODES / f"{split}.parquet")

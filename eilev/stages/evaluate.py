@@ -9,25 +9,28 @@ import torch
 from accelerate import PartialState
 
 from eilev import paths, schema
-from eilev.config import EvaluateConfig, load_params
-from eilev.data.clips import ClipStore
-from eilev.data.dataset import Frames, clip_ids_of
+from eilev.clips.cache import ClipCache
+from eilev.clips.store import ClipStore
+from eilev.config.evaluate import EvaluateConfig
+from eilev.config.section import load_section
 from eilev.evaluation.baselines import compare
 from eilev.evaluation.classifier import training_clips
-from eilev.evaluation.icl import Evaluation, Questions, evaluate
+from eilev.evaluation.curves import Evaluation, Questions, evaluate
 from eilev.evaluation.similarity import load_text_metrics
-from eilev.io import atomic_file, read_json, read_table, write_json, write_table
+from eilev.inputs.episode import clip_ids_of
+from eilev.io import atomic_file, read_json, write_json
 from eilev.model.checkpoint import LoadedModel, load_model
+from eilev.parquet import read_table, write_table
 from eilev.schema import Split
 from eilev.stages.runner import stage
 
-SPLITS: tuple[Split, ...] = ("test", "novel")
+EVALUATED: tuple[Split, ...] = ("test", "novel")
 
 
 @stage
 def main() -> None:
     """Write data/evaluate/."""
-    config = load_params().evaluate
+    config = load_section("evaluate", EvaluateConfig)
     device = PartialState().device
     # What is missing shows now, not after hours of generation.
     loaded = _load(paths.MODEL, device)
@@ -37,7 +40,7 @@ def main() -> None:
     episodes = _read_episodes()
     learnt = _clips_to_learn(narrations, config)
     shown = [*clip_ids_of(pd.concat(episodes.values())), *learnt]
-    frames = Frames(ClipStore(paths.CLIPS), shown)
+    frames = ClipCache(ClipStore(paths.CLIPS), shown)
     questions = Questions(episodes, narrations, frames, config, device, text_metrics)
     evaluation = evaluate(loaded, questions)
     _write(
@@ -61,7 +64,8 @@ def _load_baseline(config: EvaluateConfig, device: torch.device) -> LoadedModel 
 def _read_episodes() -> dict[Split, pd.DataFrame]:
     """Episodes of the splits that have some: split by video, there are no novel actions."""
     tables = {
-        split: read_table(paths.EPISODES / f"{split}.parquet", schema.EPISODES) for split in SPLITS
+        split: read_table(paths.EPISODES / f"{split}.parquet", schema.EPISODES)
+        for split in EVALUATED
     }
     episodes = {split: table for split, table in tables.items() if len(table)}
     if not episodes:

@@ -1,54 +1,65 @@
 """export: the model as an ONNX bundle, released only if it says what the torch model says."""
 
 from dataclasses import asdict
+from typing import Any
 
 from eilev import paths, schema
-from eilev.config import Params, load_params
-from eilev.data.clips import ClipStore
-from eilev.export.bundle import BundleInfo, git_revision, write_bundle
+from eilev.bundle.onnx_engine import OnnxEngine
+from eilev.clips.store import ClipStore
+from eilev.config.clips import ClipsConfig
+from eilev.config.evaluate import EvaluateConfig
+from eilev.config.export import ExportConfig
+from eilev.config.section import load_section, read_params
 from eilev.export.parity import Runner, compare, select_episodes, torch_runner
-from eilev.io import atomic_dir, read_json, read_table, write_json
-from eilev.model.batch import Episode
+from eilev.export.write import BundleInfo, git_revision, write_bundle
+from eilev.inputs.turns import Request
+from eilev.io import atomic_dir, read_json, write_json
 from eilev.model.checkpoint import load_model
-from eilev.serving.engine import Engine
+from eilev.parquet import read_table
 from eilev.stages.runner import stage
 
 
 @stage
 def main() -> None:
     """Write data/export/; on a parity failure the earlier bundle stays."""
-    params = load_params()
-    num_new = params.evaluate.max_new_tokens
+    config = load_section("export", ExportConfig)
+    clips = load_section("clips", ClipsConfig)
+    asked = load_section("evaluate", EvaluateConfig)
+    num_new = asked.max_new_tokens
     loaded = load_model(paths.MODEL)
     info = BundleInfo(
-        num_frames=params.clips.num_frames,
-        frame_size=params.clips.frame_size,
-        prompt=params.evaluate.prompt,
+        num_frames=clips.num_frames,
+        frame_size=clips.frame_size,
+        prompt=asked.prompt,
         max_new_tokens=num_new,
-        opset=params.export.opset,
+        opset=config.opset,
         git_revision=git_revision(),
-        params=params.model_dump(mode="json", by_alias=True),
+        params=_params(),
         metrics=read_json(paths.METRICS),
     )
-    episodes = _episodes(params)
+    episodes = _episodes(config.parity_episodes, asked.prompt)
     with atomic_dir(paths.BUNDLE) as folder:
         write_bundle(loaded, info, folder)
-        engine = Engine.load(folder)
+        engine = OnnxEngine.load(folder)
         exported = Runner(engine.prefill_logits, lambda batch: engine.generate(batch, num_new))
         reference = torch_runner(loaded, num_new)
-        parity = compare(reference, exported, episodes, params.evaluate.batch_size)
-        parity.check(params.export.max_logit_difference)
+        parity = compare(reference, exported, episodes, asked.batch_size)
+        parity.check(config.max_logit_difference)
         size = sum(path.stat().st_size for path in folder.iterdir())
     write_json(asdict(parity) | {"bundle_bytes": size}, paths.EXPORT_METRICS)
 
 
-def _episodes(params: Params) -> list[Episode]:
+def _params() -> dict[str, Any]:
+    """The parameters that the bundle depends on: all but those of the page that follows it."""
+    return {name: section for name, section in read_params().items() if name != "report"}
+
+
+def _episodes(count: int, prompt: str) -> list[Request]:
     table = read_table(paths.EPISODES / "novel.parquet", schema.EPISODES)
     if table.empty:  # split by video, there are no novel actions
         table = read_table(paths.EPISODES / "test.parquet", schema.EPISODES)
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
     texts = dict(zip(narrations["narration_id"], narrations["narration"], strict=True))
-    count, prompt = params.export.parity_episodes, params.evaluate.prompt
     return select_episodes(table, texts, ClipStore(paths.CLIPS), prompt, count)
 
 

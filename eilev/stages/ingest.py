@@ -1,17 +1,19 @@
 """ingest: a source's annotations as one narration table; left-out actions with their reasons."""
 
 from eilev import paths, schema
-from eilev.config import load_params
-from eilev.data.annotations import read_annotations
-from eilev.data.source import format_summary
-from eilev.io import write_json, write_table
+from eilev.config.ingest import IngestConfig
+from eilev.config.section import load_section
+from eilev.io import write_json
+from eilev.parquet import write_table
+from eilev.sources.adapters import read_annotations
+from eilev.sources.annotations import format_summary
 from eilev.stages.runner import stage
 
 
 @stage
 def main() -> None:
     """Write data/ingest/."""
-    annotations = read_annotations(load_params().ingest)
+    annotations = read_annotations(load_section("ingest", IngestConfig))
     write_table(annotations.narrations, schema.NARRATIONS, paths.NARRATIONS)
     write_table(annotations.rejects, schema.REJECTS, paths.REJECTS)
     summary = annotations.summary()

@@ -5,11 +5,14 @@ from typing import get_args
 import numpy as np
 
 from eilev import paths, schema
-from eilev.config import Kind, load_params
-from eilev.data.clips import ClipStore
-from eilev.io import atomic_dir, read_json, read_table
+from eilev.clips.store import ClipStore
+from eilev.config.report import ReportConfig
+from eilev.config.section import Kind, load_section
+from eilev.io import atomic_dir, read_json
+from eilev.parquet import read_table
 from eilev.report import charts
-from eilev.report.page import curve_table, data_charts, fill, render_page, training_charts
+from eilev.report.html import fill
+from eilev.report.page import curve_table, data_charts, render_page, training_charts
 from eilev.report.samples import choose_samples
 from eilev.stages.runner import stage
 
@@ -19,7 +22,7 @@ LIVE_CURVES = paths.LIVE / "plots" / "metrics"
 @stage
 def main() -> None:
     """Read every stage's results and write data/report/."""
-    config = load_params().report
+    config = load_section("report", ReportConfig)
     metrics = read_json(paths.METRICS)
     predictions = read_table(paths.PREDICTIONS, schema.PREDICTIONS)
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)

@@ -4,6 +4,8 @@ import functools
 import sys
 from collections.abc import Callable
 
+from eilev.config.params import load_params
+
 
 def stage(main: Callable[[], None]) -> Callable[[], None]:
     """Turn an expected failure into one line on stderr and exit code 1, which stops DVC.
@@ -15,6 +17,8 @@ def stage(main: Callable[[], None]) -> Callable[[], None]:
     @functools.wraps(main)
     def run() -> None:
         try:
+            # All sections: what is wrong with a later stage's shows before anything is computed.
+            load_params()
             main()
         except (ValueError, OSError) as error:
             sys.exit(f"error: {error}")

@@ -3,16 +3,17 @@
 import numpy as np
 
 from eilev import paths, schema
-from eilev.config import load_params
-from eilev.data.splits import split_narrations
-from eilev.io import read_table, write_table
+from eilev.config.section import load_section
+from eilev.config.split import SplitConfig
+from eilev.episodes.splits import split_narrations
+from eilev.parquet import read_table, write_table
 from eilev.stages.runner import stage
 
 
 @stage
 def main() -> None:
     """Write data/split/split.parquet."""
-    config = load_params().split
+    config = load_section("split", SplitConfig)
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
     split = split_narrations(narrations, config, np.random.default_rng(config.seed))
     write_table(split, schema.SPLIT, paths.SPLIT)

@@ -10,11 +10,14 @@ from dataclasses import asdict
 from accelerate import Accelerator
 
 from eilev import paths, schema
-from eilev.config import load_params
-from eilev.data.clips import ClipStore
-from eilev.data.defaults import NarrationDefaults
-from eilev.io import read_table, write_json
+from eilev.clips.store import ClipStore
+from eilev.config.clips import ClipsConfig
+from eilev.config.section import load_section
+from eilev.config.train import TrainConfig
+from eilev.inputs.defaults import NarrationDefaults
+from eilev.io import write_json
 from eilev.model.checkpoint import save_model
+from eilev.parquet import read_table
 from eilev.stages.runner import stage
 from eilev.training.setup import make_reproducible, resumption, set_up
 from eilev.training.tracking import DvcLiveTracker, NullTracker
@@ -24,8 +27,8 @@ from eilev.training.trainer import train
 @stage
 def main() -> None:
     """Write data/train/; a stopped run continues from data/train/checkpoints/."""
-    params = load_params()
-    config = params.train
+    config = load_section("train", TrainConfig)
+    clips = load_section("clips", ClipsConfig)
     accelerator = Accelerator(gradient_accumulation_steps=config.accumulation_steps)
     make_reproducible(accelerator)
     tables = {split: paths.EPISODES / f"{split}.parquet" for split in ("train", "val")}
@@ -40,9 +43,9 @@ def main() -> None:
     tracker.close()
     if accelerator.is_main_process:
         defaults = NarrationDefaults(
-            num_frames=params.clips.num_frames,
-            window_s=params.clips.window_s,
-            frame_size=params.clips.frame_size,
+            num_frames=clips.num_frames,
+            window_s=clips.window_s,
+            frame_size=clips.frame_size,
             prompt=config.prompts[0],
         )
         save_model(setup.model, setup.codec, setup.data.preprocessing, paths.MODEL, defaults)

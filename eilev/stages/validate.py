@@ -1,11 +1,13 @@
 """validate: the data is as it must be, or nothing is trained on it."""
 
 from eilev import paths, schema
-from eilev.config import load_params
-from eilev.io import atomic_dir, atomic_file, read_table, write_json
+from eilev.config.section import load_section
+from eilev.config.validate import ValidateConfig
+from eilev.io import atomic_dir, atomic_file, write_json
+from eilev.parquet import read_table
 from eilev.schema import SPLITS
 from eilev.stages.runner import stage
-from eilev.validation.run import describe_failures, run_suites, to_json
+from eilev.validation.outcomes import describe_failures, run_suites, to_json
 from eilev.validation.suites import build_suites
 from eilev.validation.tables import make_tables
 
@@ -22,7 +24,7 @@ def main() -> None:
             for split in SPLITS
         },
     )
-    suites = build_suites(load_params().validate_, tables.splits)
+    suites = build_suites(load_section("validate", ValidateConfig), tables.splits)
     with atomic_dir(paths.VALIDATION_DOCS) as docs:
         outcomes = run_suites(suites, tables.checked, docs)
     write_json(to_json(outcomes, tables.properties), paths.VALIDATION)

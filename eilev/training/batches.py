@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from eilev.config import AugmentConfig
-from eilev.data.augment import augment, normalise
-from eilev.data.preprocess import Preprocessing
-from eilev.data.symmetry import apply_symmetries
+from eilev.config.train import AugmentConfig
+from eilev.inputs.preprocess import Preprocessing
+from eilev.training.augmentation.augment import augment, normalise
+from eilev.training.augmentation.symmetry import apply_symmetries
 
 NO_AUGMENTATION = AugmentConfig(
     randaugment=0,

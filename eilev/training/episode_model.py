@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from eilev.data.tokenizer import TextCodec
+from eilev.inputs.interleave import IGNORE_INDEX
+from eilev.inputs.tokenizer import TextCodec
 from eilev.model.video_blip import VideoBlip, VideoBlipOutput
-from eilev.schema import IGNORE_INDEX
 from eilev.training.guidance import guidance_loss
 
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from eilev.config import TrainConfig
+from eilev.config.train import TrainConfig
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:

@@ -11,12 +11,13 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from eilev.config import TrainConfig
-from eilev.data.collator import InterleavedCollator
-from eilev.data.dataset import EpisodeDataset, Frames
-from eilev.data.preprocess import Preprocessing
+from eilev.clips.cache import ClipCache
+from eilev.config.train import TrainConfig
+from eilev.inputs.preprocess import Preprocessing
 from eilev.model.video_blip import VideoBlip
 from eilev.training.batches import RunBatches
+from eilev.training.collator import InterleavedCollator
+from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import EpisodeModel
 from eilev.training.optim import build_optimizer
 from eilev.training.resume import (
@@ -38,7 +39,7 @@ class TrainingData:
 
     train: EpisodeDataset
     val: EpisodeDataset
-    frames: Frames
+    frames: ClipCache
     preprocessing: Preprocessing
     # (vocabulary,) weight of each target token in the loss.
     token_weights: Tensor
@@ -158,7 +159,7 @@ def _train_loader(
 
 
 def _loader(
-    episodes: EpisodeDataset, frames: Frames, config: TrainConfig, **batching: Any
+    episodes: EpisodeDataset, frames: ClipCache, config: TrainConfig, **batching: Any
 ) -> DataLoader[Any]:
     return DataLoader(
         episodes,

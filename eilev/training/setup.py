@@ -9,15 +9,17 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 
-from eilev.config import TrainConfig
-from eilev.data.dataset import ClipSource, EpisodeDataset, EpisodeFormat, Frames, clip_ids_of
-from eilev.data.new_words import new_word_forms
-from eilev.data.preprocess import Preprocessing
-from eilev.data.tokenizer import TextCodec, train_word_codec
+from eilev.clips.cache import ClipCache, ClipSource
+from eilev.config.train import TrainConfig
+from eilev.inputs.episode import EpisodeFormat, clip_ids_of
+from eilev.inputs.preprocess import Preprocessing
+from eilev.inputs.tokenizer import TextCodec, train_word_codec
+from eilev.language.new_words import new_word_forms
 from eilev.model.build import build_model
 from eilev.model.checkpoint import load_inputs
 from eilev.model.hub import pretrained_folder
 from eilev.model.video_blip import VideoBlip
+from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import content_weights
 from eilev.training.resume import fingerprint
 from eilev.training.run import Resumption, TrainingData
@@ -44,7 +46,7 @@ def set_up(
         config: The train section.
         narrations: schema.NARRATIONS.
         episodes: schema.EPISODES of `train` and `val`.
-        clips: Frames of every clip in them.
+        clips: ClipCache of every clip in them.
     """
     codec, preprocessing = _text_and_pixels(config, narrations, episodes)
     torch.manual_seed(config.seed)
@@ -66,7 +68,7 @@ def set_up(
     train, val = (
         EpisodeDataset(episodes[split], texts, formats[split], config.seed) for split in formats
     )
-    frames = Frames(clips, clip_ids_of(pd.concat([episodes["train"], episodes["val"]])))
+    frames = ClipCache(clips, clip_ids_of(pd.concat([episodes["train"], episodes["val"]])))
     weights = content_weights(list(texts.values()), codec, config.content_weight)
     return Setup(model, codec, TrainingData(train, val, frames, preprocessing, weights))
 

@@ -15,9 +15,9 @@ from accelerate import Accelerator
 from torch import Tensor
 from tqdm import tqdm
 
-from eilev.config import TrainConfig
-from eilev.data.augment import seeded_generator
+from eilev.config.train import TrainConfig
 from eilev.model.video_blip import VideoBlip
+from eilev.training.augmentation.augment import seeded_generator
 from eilev.training.batches import model_inputs
 from eilev.training.optim import learning_rate
 from eilev.training.resume import restore_parameters, trained_parameters

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from eilev.data.preprocess import Preprocessing
+from eilev.inputs.preprocess import Preprocessing
 from eilev.training.batches import NO_AUGMENTATION, model_inputs
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from eilev.data.distributions import Bools, Ints, pair_keys
-from eilev.data.items import ClipFacts, Items
-from eilev.data.measures import count_per_episode, is_training_clip
+from eilev.distributions.items import ClipFacts, Items
+from eilev.distributions.measures import count_per_episode, is_training_clip
+from eilev.episodes.classes import Bools, Ints, pair_keys
 from eilev.schema import Split
 
 

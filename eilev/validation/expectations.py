@@ -1,7 +1,7 @@
 """Expectations in the field's words, on top of Great Expectations' own.
 
 A property such as burstiness needs several columns, so its metric is defined on the whole table
-(`eilev.data.measures`); an exact invariant is a column that counts what breaks it
+(`eilev.distributions.measures`); an exact invariant is a column that counts what breaks it
 (`eilev.validation.checks`). Importing this module registers the classes with Great Expectations.
 """
 
@@ -20,7 +20,7 @@ from great_expectations.expectations.metrics.table_metric_provider import TableM
 from great_expectations.render import LegacyDiagnosticRendererType
 from great_expectations.render.renderer.renderer import renderer
 
-from eilev.data import measures
+from eilev.distributions import measures
 
 Part = Literal["verb", "noun"]
 

@@ -13,17 +13,18 @@ from great_expectations.expectations import core
 from great_expectations.expectations.expectation import Expectation
 
 from eilev import schema
-from eilev.config import Bounds, Kind, Meaning, ValidateConfig
+from eilev.config.section import Kind, Meaning
+from eilev.config.validate import Bounds, ValidateConfig
 from eilev.schema import Split
 from eilev.validation import expectations as own
 
-NARRATIONS = "narrations"
-CLIPS = "clips"
+NARRATIONS_SUITE = "narrations"
+CLIPS_SUITE = "clips"
 TRAINING_WORDS = "training-words"
 
 _NOTES = {
-    NARRATIONS: "What was ingested: one row per narrated action of a video.",
-    CLIPS: "What was decoded: one row per narration, with the place of its frames or an error.",
+    NARRATIONS_SUITE: "What was ingested: one row per narrated action of a video.",
+    CLIPS_SUITE: "What was decoded: one row per narration, with its frames' place or an error.",
     "train": "The episodes that the model is trained on, all epochs. Columns that begin with num_"
     " count the context clips that share the query's verb or noun class.",
     "val": "The episodes that decide which state of the model is kept.",
@@ -45,7 +46,7 @@ def build_suites(config: ValidateConfig, splits: Sequence[Split]) -> list[Expect
         config: bounds; a property without any bound is not expected anything of.
         splits: splits that have episodes.
     """
-    suites = {NARRATIONS: _narrations(config), CLIPS: _clips(config)}
+    suites = {NARRATIONS_SUITE: _narrations(config), CLIPS_SUITE: _clips(config)}
     suites |= {episode_table(split): _episodes(split) for split in splits}
     for split in splits:
         if split != "train" or config.unique_queries:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eilev.data import measures
-from eilev.data.distributions import action_numbers
-from eilev.data.items import ClipFacts, Items, gather_facts, lay_out
+from eilev.distributions import measures
+from eilev.distributions.items import ClipFacts, Items, gather_facts, lay_out
+from eilev.episodes.classes import action_numbers
 from eilev.schema import SPLITS, Split
 from eilev.validation.checks import violations
-from eilev.validation.suites import CLIPS, NARRATIONS, TRAINING_WORDS, episode_table
+from eilev.validation.suites import CLIPS_SUITE, NARRATIONS_SUITE, TRAINING_WORDS, episode_table
 
 # Edges of the histogram of per-episode burstiness.
 _EDGES = np.linspace(0, 1, 11)
@@ -61,8 +61,8 @@ def make_tables(
         decoded_ids,
     )
     checked = {
-        NARRATIONS: narrations.merge(split, on="narration_id", how="left"),
-        CLIPS: _clips_table(clips, narrations),
+        NARRATIONS_SUITE: narrations.merge(split, on="narration_id", how="left"),
+        CLIPS_SUITE: _clips_table(clips, narrations),
     }
     splits = tuple(name for name in SPLITS if len(episodes[name]))
     for name in splits:

@@ -5,15 +5,15 @@ import pytest
 
 from eilev.cli import main
 from eilev.commands.describe import describe_corpus, describe_episodes
-from eilev.data.items import gather_facts, lay_out
-from eilev.data.measures import (
+from eilev.distributions.items import gather_facts, lay_out
+from eilev.distributions.measures import (
     corpus_properties,
     episode_columns,
     episode_properties,
     item_columns,
 )
-from tests.data.episodes.test_build import CONFIG
-from tests.data.test_epic_kitchens import write
+from tests.episodes.test_build import CONFIG
+from tests.sources.test_epic_kitchens import write
 from tests.worlds import episode_frames, make_world
 
 

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from eilev.cli import main
-from eilev.config import load_params
-from eilev.profiles import compose_params
+from eilev.config.compose import compose_params
+from eilev.config.params import load_params
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 PROFILE = ["data=ego4d", "model=blip2-opt-2.7b", "recipe=videoblip"]
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from eilev import paths, schema
 from eilev.cli import main
-from eilev.io import write_table
-from eilev.profiles import compose_params
+from eilev.config.compose import compose_params
+from eilev.parquet import write_table
 from tests.kitchen import make_kitchen, write_shard
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 MODELS = ("tiny", "blip2-opt-2.7b", "blip2-flan-t5-xl")
 SOURCES = ("synthetic", "ego4d", "epic_kitchens", "table")
 FULL = ["data=ego4d", "model=blip2-opt-2.7b"]

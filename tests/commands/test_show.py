@@ -2,7 +2,7 @@ import pytest
 
 from eilev import paths, schema
 from eilev.cli import main
-from eilev.io import write_table
+from eilev.parquet import write_table
 from tests.kitchen import make_kitchen, write_shard
 
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from eilev.config import BaselinesConfig, EvaluateConfig, TextMetricsConfig
-from eilev.data.dataset import Frames
+from eilev.clips.cache import ClipCache
+from eilev.config.evaluate import BaselinesConfig, EvaluateConfig, TextMetricsConfig
 from eilev.evaluation.classifier import classifier_baseline, fit, score, training_clips
-from eilev.evaluation.icl import Questions
+from eilev.evaluation.curves import Questions
 from tests.kitchen import make_kitchen, narration_rows
 from tests.tiny import PROMPT, tiny_model
 
@@ -84,7 +84,7 @@ def test_unseen_clips_are_classified_by_what_the_vision_tower_sees():
         baselines=BaselinesConfig(no_context_model=None, classifier_clips=64),
     )
     episodes = {split: kitchen.episodes[split] for split in ("test", "novel")}
-    frames = Frames(kitchen.clips, kitchen.clips)
+    frames = ClipCache(kitchen.clips, kitchen.clips)
     questions = Questions(episodes, kitchen.narrations, frames, config, torch.device("cpu"))
     rng = np.random.default_rng(0)
     learnt = training_clips(kitchen.episodes["train"], kitchen.narrations, 64, rng)

@@ -2,9 +2,9 @@ import doctest
 
 import pytest
 
-from eilev.evaluation import calibration, class_f1, classifier, probes, text, trials
+from eilev.evaluation import calibration, class_f1, classifier, probes, scores, trials
 
-MODULES = [calibration, class_f1, classifier, probes, text, trials]
+MODULES = [calibration, class_f1, classifier, probes, scores, trials]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from eilev.config import BaselinesConfig, EvaluateConfig, TextMetricsConfig
-from eilev.data.dataset import EpisodeFormat, Frames, make_layout
-from eilev.data.preprocess import preprocess
+from eilev.clips.cache import ClipCache
+from eilev.config.evaluate import BaselinesConfig, EvaluateConfig, TextMetricsConfig
 from eilev.evaluation.generation import encode_clips, generate_narrations
 from eilev.evaluation.trials import Trial
+from eilev.inputs.episode import EpisodeFormat, make_layout
+from eilev.inputs.preprocess import preprocess
 from tests.tiny import NARRATIONS, PROMPT, tiny_clips, tiny_model
 
 CPU = torch.device("cpu")
@@ -26,7 +27,7 @@ def clips():
 
 @pytest.fixture(scope="module")
 def features(loaded, clips):
-    return encode_clips(loaded, Frames(clips, clips), list("abcd"), 3, CPU)
+    return encode_clips(loaded, ClipCache(clips, clips), list("abcd"), 3, CPU)
 
 
 def config(**changes):

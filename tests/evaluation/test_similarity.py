@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertForSequenceClassification
 from transformers import BertModel as Bert
 
-from eilev.config import TextMetricsConfig
+from eilev.config.evaluate import TextMetricsConfig
 from eilev.evaluation.similarity import (
     TextMetric,
     TextMetrics,

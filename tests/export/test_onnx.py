@@ -4,9 +4,9 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from eilev.data.preprocess import preprocess
+from eilev.bundle.manifest import DECODER, ENCODER
 from eilev.export.onnx import cache_shape, eager_attention, export_graph, graphs
-from eilev.manifest import DECODER, ENCODER
+from eilev.inputs.preprocess import preprocess
 from eilev.model.checkpoint import load_weights
 from tests.export.sessions import Sessions, next_cache
 from tests.tiny import tiny_clips, tiny_model

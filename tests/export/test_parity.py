@@ -2,16 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eilev.data.interleave import Turn
-from eilev.export.parity import (
-    Parity,
-    ParityError,
-    Runner,
-    compare,
-    select_episodes,
-    torch_runner,
-)
-from eilev.serving.engine import Engine
+from eilev.bundle.onnx_engine import OnnxEngine
+from eilev.export.parity import Parity, ParityError, Runner, compare, select_episodes, torch_runner
+from eilev.inputs.turns import Turn
 from tests.tiny import NARRATIONS, PROMPT, tiny_clips, tiny_model
 
 
@@ -29,7 +22,7 @@ def test_a_model_agrees_with_itself_whatever_the_batches():
 
 
 def test_the_exported_model_agrees_with_torch(tiny_bundle):
-    engine = Engine.load(tiny_bundle, num_threads=1)
+    engine = OnnxEngine.load(tiny_bundle, num_threads=1)
     exported = Runner(engine.prefill_logits, lambda batch: engine.generate(batch, 6))
     requests = [*episodes(3), ([Turn(PROMPT, NARRATIONS[2])], tiny_clips(1))]
     parity = compare(torch_runner(tiny_model(), max_new_tokens=6), exported, requests, batch_size=4)

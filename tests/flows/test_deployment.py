@@ -20,7 +20,7 @@ def test_prefect_yaml_deploys() -> None:
         )
         deployment = client.read_deployment_by_name("pipeline/weekly")
         ablations = client.read_deployment_by_name("pipeline/ablations")
-    assert ablations.parameters == {"targets": ["ablations/dvc.yaml"]}
+    assert ablations.parameters == {"targets": ["experiments/ablations/dvc.yaml"]}
     assert [schedule.active for schedule in deployment.schedules] == [False]
     step = "prefect.deployments.steps.set_working_directory"
     assert deployment.pull_steps == [{step: {"directory": str(ROOT)}}]

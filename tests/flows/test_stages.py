@@ -39,12 +39,13 @@ def test_targets_bring_their_dependencies(project: Path) -> None:
 
 
 def test_stages_of_other_files_are_left_alone(project: Path) -> None:
-    (project / "ablations").mkdir()
-    (project / "ablations" / "dvc.yaml").write_text(
-        "stages: {more: {cmd: touch d.txt, deps: [../c.txt], outs: [d.txt]}}"
+    other = "experiments/ablations/dvc.yaml:more"
+    (project / "experiments/ablations").mkdir(parents=True)
+    (project / "experiments/ablations/dvc.yaml").write_text(
+        "stages: {more: {cmd: touch d.txt, deps: [../../c.txt], outs: [d.txt]}}"
     )
     assert stage_order() == ["first", "second", "third"]
-    assert stage_order(["ablations/dvc.yaml:more"])[-1] == "ablations/dvc.yaml:more"
+    assert stage_order([other])[-1] == other
 
 
 def test_unknown_target_is_named(project: Path) -> None:

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from eilev.config import ModelConfig
-from eilev.data.tokenizer import load_codec, train_word_codec
+from eilev.config.train import ModelConfig
+from eilev.inputs.tokenizer import load_codec, train_word_codec
 from eilev.model.build import build_model
 from tests.tiny import tiny_codec, tiny_config
 

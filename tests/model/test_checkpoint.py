@@ -6,8 +6,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, Blip2ForConditionalGeneration, Blip2Processor
 from transformers.models.blip import BlipImageProcessorPil
 
-from eilev.data.interleave import Turn, interleave
-from eilev.data.tokenizer import load_codec
+from eilev.inputs.interleave import interleave
+from eilev.inputs.tokenizer import load_codec
+from eilev.inputs.turns import Turn
 from eilev.io import DataError
 from eilev.model.checkpoint import load_inputs, load_model, load_weights, save_model
 from tests.tiny import NARRATIONS, PROMPT, tiny_model

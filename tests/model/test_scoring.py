@@ -2,8 +2,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from eilev.data.interleave import Turn, interleave, pad_layouts
-from eilev.data.preprocess import preprocess
+from eilev.inputs.interleave import interleave, pad_layouts
+from eilev.inputs.preprocess import preprocess
+from eilev.inputs.turns import Turn
 from eilev.model.checkpoint import load_model
 from eilev.model.scoring import score_classes
 from tests.tiny import tiny_clips

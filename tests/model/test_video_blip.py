@@ -4,8 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from eilev.data.interleave import Turn, interleave, pad_layouts
-from eilev.data.preprocess import preprocess
+from eilev.inputs.interleave import interleave, pad_layouts
+from eilev.inputs.preprocess import preprocess
+from eilev.inputs.turns import Turn
 from eilev.model.build import build_model
 from eilev.model.checkpoint import load_weights
 from tests.tiny import NARRATIONS, PROMPT, tiny_clips, tiny_config, tiny_model

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from dvc.repo import Repo
 
-from eilev.profiles import compose_params
+from eilev.config.compose import compose_params
 from tests.pipeline.test_repro import ROOT, Project
 
 OVERRIDES = [

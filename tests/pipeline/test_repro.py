@@ -12,11 +12,12 @@ from typing import get_args
 import pytest
 import yaml
 
-from eilev.config import Condition, load_params
-from eilev.io import read_table
+from eilev.config.params import load_params
+from eilev.config.section import Condition
+from eilev.parquet import read_table
 from eilev.schema import PREDICTIONS
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 
 # Changes to the committed params.yaml that make it small.
 SMALL = {

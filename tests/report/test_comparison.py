@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from eilev.report import published
+from eilev.report import paper
 from eilev.report.comparison import (
     baselines_chart,
     compare,
@@ -11,7 +11,7 @@ from eilev.report.comparison import (
     similarity_chart,
     unavailable,
 )
-from eilev.report.page import fill
+from eilev.report.html import fill
 
 SCORES = {
     "action_accuracy": 0.25,
@@ -109,7 +109,7 @@ def test_an_unavailable_metric_has_dashes_and_no_panel(metrics):
 
 def test_the_papers_curves_stand_alone_where_nothing_compares(metrics):
     chart = similarity_chart(metrics)
-    assert published.LABEL in chart
+    assert paper.LABEL in chart
     assert "published: EILeV" in chart
     assert "this run" not in chart
     assert "no curve of its own shares the axes" in page(metrics)
@@ -118,14 +118,14 @@ def test_the_papers_curves_stand_alone_where_nothing_compares(metrics):
 def test_another_encoder_has_a_panel_of_its_own(measured):
     chart = similarity_chart(measured("/models/all-MiniLM-L6-v2"))
     assert "this run, by all-MiniLM-L6-v2" in chart
-    assert f">{published.LABEL}<" in chart
+    assert f">{paper.LABEL}<" in chart
     assert "this run: trained without contexts" in chart
     assert chart.count("axes_2") == 1
 
 
 def test_the_papers_own_encoder_shares_its_panel(measured):
     chart = similarity_chart(measured("sentence-transformers/all-mpnet-base-v2"))
-    assert f"this run and {published.LABEL}" in chart
+    assert f"this run and {paper.LABEL}" in chart
     assert "axes_2" not in chart
     assert "Same metric and scoring model" in page(measured("models/all-mpnet-base-v2"))
 
@@ -138,7 +138,7 @@ def test_the_papers_figures():
     rows = published_table()["rows"]
     assert rows["EILeV"] == [0.328, 0.571, 0.628, 0.674, 0.694]
     assert rows["EILeV, videos shuffled"] == [None, None, None, None, 0.688]
-    assert all(len(row) == len(published.SHOTS) for row in rows.values())
+    assert all(len(row) == len(paper.SHOTS) for row in rows.values())
     for text in ("0.694", "0.688", "0.476"):
         assert text in fill("comparison.html.j2", comparison=compare(_nothing()))
 

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from eilev.serving.engine import Engine
+from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.serving.service import Service
 from tests.videos import write_video
 
 
 @pytest.fixture(scope="session")
-def engine(tiny_bundle: Path) -> Engine:
-    return Engine.load(tiny_bundle, num_threads=1)
+def engine(tiny_bundle: Path) -> OnnxEngine:
+    return OnnxEngine.load(tiny_bundle, num_threads=1)
 
 
 @pytest.fixture(scope="session")
-def service(engine: Engine) -> Iterator[Service]:
+def service(engine: OnnxEngine) -> Iterator[Service]:
     service = Service.start(engine, num_decoders=1)
     yield service
     service.decoders.close()

@@ -5,8 +5,8 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
-from eilev.data.interleave import Turn
-from eilev.data.video import Limits
+from eilev.clips.decoder import Limits
+from eilev.inputs.turns import Turn
 from eilev.serving.api import Capacity, create_app
 from eilev.serving.media import load_clip
 from eilev.serving.service import Service

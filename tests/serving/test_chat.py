@@ -1,9 +1,9 @@
 import pytest
 from pydantic import TypeAdapter
 
-from eilev.data.interleave import Turn
-from eilev.serving.chat import MAX_VIDEOS, read_episode
-from eilev.serving.openai import ApiError, Message
+from eilev.inputs.turns import Turn
+from eilev.serving.chat import MAX_VIDEOS, read_chat
+from eilev.serving.protocol import ApiError, Message
 
 PROMPT = "Answer:"
 CUT = "The camera wearer cuts the onion."
@@ -26,7 +26,7 @@ def assistant(content):
 
 
 def read(*messages):
-    return read_episode(TypeAdapter(list[Message]).validate_python(list(messages)), PROMPT)
+    return read_chat(TypeAdapter(list[Message]).validate_python(list(messages)), PROMPT)
 
 
 def turns(*messages):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from eilev.data.video import Limits
+from eilev.clips.decoder import Limits
 from eilev.serving.decoding import DecoderPool, Decoding
 from eilev.serving.media import MediaError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eilev.data.video import Limits
+from eilev.clips.decoder import Limits
 from eilev.serving.media import MediaError, load_clip
 from tests.serving.conftest import data_url
 from tests.videos import cut_off, numbered_frame, read_numbers, write_audio, write_video

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from eilev import paths, schema
-from eilev.io import write_table
+from eilev.parquet import write_table
 from eilev.stages import episodes
 from tests.conftest import ROOT
 from tests.worlds import make_world

@@ -10,9 +10,10 @@ import yaml
 from PIL import Image
 
 from eilev import paths, schema
-from eilev.io import read_json, write_json, write_table
-from eilev.manifest import Manifest
+from eilev.bundle.manifest import Manifest
+from eilev.io import read_json, write_json
 from eilev.model.checkpoint import save_model
+from eilev.parquet import write_table
 from eilev.stages import export
 from tests.conftest import ROOT
 from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT, tiny_clips, tiny_model

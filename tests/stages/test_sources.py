@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from eilev import paths, schema
-from eilev.data.clips import ClipStore
-from eilev.io import read_json, read_table
+from eilev.clips.store import ClipStore
+from eilev.io import read_json
+from eilev.parquet import read_table
 from eilev.stages import clips, ingest, split
 from tests.videos import read_numbers, write_video
 

@@ -5,9 +5,10 @@ import pytest
 import yaml
 
 from eilev import paths, schema
-from eilev.data.defaults import NarrationDefaults
-from eilev.io import read_json, write_json, write_table
+from eilev.inputs.defaults import NarrationDefaults
+from eilev.io import read_json, write_json
 from eilev.model.checkpoint import load_model
+from eilev.parquet import write_table
 from eilev.stages import evaluate, train
 from tests.conftest import ROOT
 from tests.kitchen import make_kitchen, tiny_train_config, write_shard

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from eilev import paths, schema
-from eilev.io import read_json, write_table
+from eilev.io import read_json
+from eilev.parquet import write_table
 from eilev.stages import episodes, validate
 from tests.worlds import make_world
 

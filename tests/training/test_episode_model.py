@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from eilev.data.interleave import Turn, interleave, pad_layouts
-from eilev.data.preprocess import preprocess
+from eilev.inputs.interleave import IGNORE_INDEX, interleave, pad_layouts
+from eilev.inputs.preprocess import preprocess
+from eilev.inputs.turns import Turn
 from eilev.model.checkpoint import load_weights
-from eilev.schema import IGNORE_INDEX
 from eilev.training.episode_model import EpisodeModel, content_weights, label_scores
 from eilev.training.guidance import guidance_loss
 from tests.tiny import NARRATIONS, PROMPT, tiny_clips, tiny_model

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from eilev.config import ModelConfig
-from eilev.data.interleave import Turn
+from eilev.config.train import ModelConfig
+from eilev.inputs.turns import Turn
 from eilev.model.checkpoint import load_model, save_model
-from eilev.model.engine import open_checkpoint
+from eilev.model.torch_engine import open_checkpoint
 from tests.kitchen import make_kitchen
 from tests.tiny import NARRATIONS, PROMPT, tiny_clips
 from tests.training.tiny_run import run

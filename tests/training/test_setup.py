@@ -2,7 +2,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from eilev.config import ModelConfig
+from eilev.config.train import ModelConfig
 from eilev.io import DataError
 from eilev.model.checkpoint import save_model
 from eilev.training.setup import resumption, set_up

@@ -12,8 +12,8 @@ from accelerate import Accelerator
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
-from eilev.data.collator import InterleavedCollator
 from eilev.training.batches import NO_AUGMENTATION
+from eilev.training.collator import InterleavedCollator
 from eilev.training.episode_model import EpisodeModel
 from eilev.training.trainer import TrainingError
 from eilev.training.validation import validate

@@ -1,10 +1,10 @@
 import pandas as pd
 import pytest
 
-from eilev.config import Bounds, ValidateConfig
-from eilev.data.items import ClipFacts, gather_facts
+from eilev.config.validate import Bounds, ValidateConfig
+from eilev.distributions.items import ClipFacts, gather_facts
 from eilev.schema import Split
-from tests.data.episodes.test_build import CONFIG
+from tests.episodes.test_build import CONFIG
 from tests.worlds import World, episode_frames, make_world
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from eilev.data.episodes.templates import inflect
+from eilev.language.templates import inflect
 from eilev.schema import OTHER_VERB
 from tests.worlds import World
 

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eilev.config import MixtureItem
-from eilev.data.items import ClipFacts, lay_out
+from eilev.config.episodes import MixtureItem
+from eilev.distributions.items import ClipFacts, lay_out
 from eilev.schema import Split
 from eilev.validation.checks import violations
-from tests.data.episodes.test_build import CONFIG
+from tests.episodes.test_build import CONFIG
 from tests.validation import mutations
 from tests.worlds import World, episode_frames
 

@@ -1,0 +1,136 @@
+"""The record of an exported bundle, which the exporter writes and the server reads; no torch.
+
+A bundle is a folder: ONNX graphs, tokenizer files, preprocessor_config.json and manifest.json.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from eilev.config.section import Positive, Section
+from eilev.io import DataError, write_json
+
+MANIFEST_FILE = "manifest.json"
+
+VISION, EMBED, ENCODER, DECODER = "vision.onnx", "embed.onnx", "encoder.onnx", "decoder.onnx"
+
+Family = Literal["decoder_only", "encoder_decoder"]
+GRAPHS: dict[Family, tuple[str, ...]] = {
+    "decoder_only": (VISION, EMBED, DECODER),
+    "encoder_decoder": (VISION, EMBED, ENCODER, DECODER),
+}
+
+TokenId = Annotated[int, Field(ge=0)]
+Channels = tuple[float, float, float]
+
+
+class BundleError(DataError):
+    """A file of a bundle is missing, altered or of another format; the message names it."""
+
+
+class CacheShape(Section):
+    """The decoder's self-attention cache: (batch, num_heads, past, head_dim) per layer."""
+
+    num_layers: Positive
+    num_heads: Positive
+    head_dim: Positive
+
+
+class Tokens(Section):
+    """Ids of the special tokens; `decoder_start` begins an encoder-decoder's output."""
+
+    bos: TokenId | None
+    eos: TokenId
+    pad: TokenId
+    decoder_start: TokenId | None
+
+
+class ImageFormat(Section):
+    """What preprocessor_config.json says: side in pixels, channel statistics of 0 to 1 values."""
+
+    size: Positive
+    mean: Channels
+    std: Channels
+
+
+class Manifest(Section):
+    """What a server must know of a bundle, and where the bundle comes from."""
+
+    format_version: Literal[1]
+    family: Family
+    # sha256 of every file of the folder but the manifest.
+    files: dict[str, str]
+    num_frames: Positive
+    # Side in pixels of the decoder's squares, as in training, before they are preprocessed.
+    frame_size: Positive
+    num_query_tokens: Positive
+    hidden_size: Positive
+    vocab_size: Positive
+    # Prompt and new tokens together; null where positions are relative.
+    max_length: Positive | None
+    cache: CacheShape
+    tokens: Tokens
+    image: ImageFormat
+    # Defaults of the evaluation.
+    prompt: str
+    max_new_tokens: Positive
+    opset: Positive
+    git_revision: str | None
+    params: dict[str, Any]
+    metrics: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _has_its_graphs(self) -> Self:
+        for name in GRAPHS[self.family]:
+            if name not in self.files:
+                raise ValueError(f"'files' lacks {name}, which a {self.family} bundle needs")
+        for name in self.files:
+            if Path(name).name != name:
+                raise ValueError(f"'files' has '{name}', which is not a plain file name")
+        return self
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read and check manifest.json.
+
+        Raises:
+            BundleError: the file is missing, is not JSON, or has wrong fields, which are named.
+        """
+        path = folder / MANIFEST_FILE
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError as error:
+            raise BundleError(f"{path}: no such file; export a bundle first") from error
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, item['loc'])) or 'top level'}: {item['msg']}"
+                for item in error.errors()
+            )
+            raise BundleError(f"{path}: {problems}") from error
+
+    def write(self, folder: Path) -> None:
+        """Write manifest.json."""
+        write_json(self.model_dump(mode="json"), folder / MANIFEST_FILE)
+
+    def verify(self, folder: Path) -> None:
+        """Compare every file with its checksum.
+
+        Raises:
+            BundleError: a file is missing or altered; it is named.
+        """
+        for name, expected in self.files.items():
+            path = folder / name
+            if not path.is_file():
+                raise BundleError(f"{path}: no such file, but {MANIFEST_FILE} lists it")
+            if sha256(path) != expected:
+                raise BundleError(
+                    f"{path}: altered since the export (sha256 differs); export again"
+                )
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

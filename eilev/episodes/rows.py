@@ -1,0 +1,64 @@
+"""Episodes as rows of schema.EPISODES, straight from arrays: no Python object per clip."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from eilev.episodes.classes import Floats, Ints
+from eilev.episodes.meaning import Rewriter, write_canonical, write_permuted, write_renamed
+from eilev.episodes.recipes import Recipe
+from eilev.schema import EPISODES
+
+
+def episode_rows(
+    ids: "pa.Array[Any]",
+    rewriter: Rewriter,
+    epoch: int,
+    recipe: Recipe,
+    items: Ints,
+    uniforms: Floats,
+) -> pa.Table:
+    """Rows of schema.EPISODES.
+
+    Args:
+        ids: narration id of each clip (num_clips,).
+        rewriter: of all clips.
+        epoch: of all rows.
+        recipe: how the contexts were drawn, and what the words mean.
+        items: clips (num_episodes, shots + 1): context, then query.
+        uniforms: the episodes' random numbers (num_episodes, recipe.draws or more).
+    """
+    count = len(items)
+    offsets = pa.array(np.arange(count + 1) * recipe.shots, pa.int32())
+    context = pa.ListArray.from_arrays(
+        offsets, pc.take(ids, pa.array(items[:, :-1].ravel(), pa.int64()))
+    )
+    columns = {
+        "query": pc.take(ids, pa.array(items[:, -1], pa.int64())),
+        "context": context,
+        "shots": pa.repeat(pa.scalar(recipe.shots, pa.int32()), count),
+        "epoch": pa.repeat(pa.scalar(epoch, pa.int32()), count),
+        "kind": pa.repeat(recipe.kind, count),
+        "meaning": pa.repeat(recipe.meaning, count),
+        "narrations": _narrations(rewriter, recipe, items, uniforms),
+    }
+    return pa.table(columns, schema=EPISODES)
+
+
+def _narrations(
+    rewriter: Rewriter, recipe: Recipe, items: Ints, uniforms: Floats
+) -> "pa.Array[Any]":
+    kind = EPISODES.field("narrations").type
+    texts: list[list[str]] | list[None]
+    if recipe.meaning == "natural":
+        texts = [None] * len(items)
+    elif recipe.meaning == "canonical":
+        texts = write_canonical(rewriter, items)
+    else:
+        own = uniforms[:, recipe.context_draws : recipe.draws]
+        write = write_permuted if recipe.meaning == "permuted" else write_renamed
+        texts = write(rewriter, items, own)
+    column: pa.Array[Any] = pa.array(texts, kind)
+    return column

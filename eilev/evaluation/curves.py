@@ -1,0 +1,152 @@
+"""In-context learning curves: accuracy of generated narrations by number of shots."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from eilev.clips.cache import ClipCache
+from eilev.config.evaluate import EvaluateConfig
+from eilev.evaluation.calibration import calibration_error
+from eilev.evaluation.class_f1 import f1_scores
+from eilev.evaluation.generation import encode_clips, generate_narrations
+from eilev.evaluation.judge import Judge
+from eilev.evaluation.probes import probes
+from eilev.evaluation.scores import accuracies, bleu, rouge_l
+from eilev.evaluation.similarity import NO_TEXT_METRICS, TextMetrics, add_scores, mean_scores
+from eilev.evaluation.trials import CONTRASTIVE_SHUFFLED, build_trials
+from eilev.inputs.episode import clip_ids_of
+from eilev.model.checkpoint import LoadedModel
+from eilev.schema import Split
+
+# Conditions whose contexts the majority baseline is worth knowing for.
+MAJORITY_CONDITIONS = ("bursty", "random", "contrastive")
+# Columns of the table for `dvc plots`.
+_CURVES = ["split", "condition", "shots", "action_accuracy", "verb_accuracy", "noun_accuracy"]
+_CURVES += ["rouge_l", "bleu", "verb_f1_macro", "noun_f1_macro"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`metrics` as design section 4 has them, `probes` by split, `predictions` row by row.
+
+    `predictions` has the columns of schema.PREDICTIONS and more; `curves` is for `dvc plots`.
+    """
+
+    metrics: dict[str, Any]
+    probes: dict[str, Any]
+    predictions: pd.DataFrame
+    curves: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What a model is asked, and its baselines alike."""
+
+    # schema.EPISODES of each split to evaluate.
+    episodes: Mapping[Split, pd.DataFrame]
+    # schema.NARRATIONS.
+    narrations: pd.DataFrame
+    # Holds every clip of the episodes.
+    frames: ClipCache
+    # Conditions, prompt and generation.
+    config: EvaluateConfig
+    # Where to compute.
+    device: torch.device
+    # The pretrained ones, in addition to ROUGE-L and BLEU.
+    text_metrics: TextMetrics = NO_TEXT_METRICS
+
+
+def evaluate(loaded: LoadedModel, questions: Questions) -> Evaluation:
+    """Generate and score the narration of every query under every condition and shot count.
+
+    Args:
+        loaded: The trained model, on the questions' device.
+        questions: Episodes, conditions and metrics.
+
+    Raises:
+        ValueError: a condition needs episodes that there are none of.
+    """
+    config, narrations = questions.config, questions.narrations
+    shown = clip_ids_of(pd.concat(questions.episodes.values()))
+    features = encode_clips(loaded, questions.frames, shown, config.batch_size, questions.device)
+    judge = Judge(narrations)
+    tables = []
+    for number, (split, rows) in enumerate(questions.episodes.items()):
+        rng = np.random.default_rng([config.seed, number])
+        trials = build_trials(rows, narrations, config.conditions, rng)
+        generated = generate_narrations(trials, loaded, features, config)
+        tables.append(judge.table(split, trials, generated))
+    predictions = pd.concat(tables, ignore_index=True)
+    return summarise(add_scores(predictions, questions.text_metrics))
+
+
+def summarise(predictions: pd.DataFrame) -> Evaluation:
+    """Turn judged predictions (Judge.table, `add_scores`) into metrics, probes and curves."""
+    metrics: dict[str, Any] = {}
+    summaries: dict[str, Any] = {}
+    points = []
+    for split in predictions["split"].unique():
+        of_split = predictions[predictions["split"] == split]
+        curves: dict[str, dict[int, float | None]] = {}
+        majority: dict[str, dict[int, float | None]] = {}
+        metrics[split] = {}
+        for condition, shots, cell in cells(of_split):
+            scores = _score(cell)
+            curves.setdefault(condition, {})[shots] = scores["action_accuracy"]
+            if condition in MAJORITY_CONDITIONS and shots:
+                majority.setdefault(condition, {})[shots] = _majority_accuracy(cell)
+            if condition != CONTRASTIVE_SHUFFLED:
+                by_shots = metrics[split].setdefault(condition, {"shots": {}})["shots"]
+                by_shots[str(shots)] = scores
+                points.append({"split": split, "condition": condition, "shots": shots, **scores})
+        summaries[split] = probes(curves, majority)
+    return Evaluation(metrics, summaries, predictions, pd.DataFrame(points)[_CURVES])
+
+
+def cells(predictions: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    """Condition, shots and rows of each point of a split's curves, shots rising."""
+    for condition in predictions["condition"].unique():
+        rows = predictions[predictions["condition"] == condition]
+        for shots in sorted(rows["shots"].unique().tolist()):
+            yield condition, shots, rows[rows["shots"] == shots]
+
+
+def _score(cell: pd.DataFrame) -> dict[str, Any]:
+    """Score the predictions of one split, condition and shot count.
+
+    count: judged queries, behind the accuracies and F1. unscored: those that could not be judged;
+    the text metrics are over all. confidence: mean over the judged; calibration_error: of the
+    action. docs/evaluation.md defines each.
+    """
+    judged = cell[cell["scored"]]
+    right = judged["verb_correct"] & judged["noun_correct"]
+    references, generated = cell["narration"].tolist(), cell["generated"].tolist()
+    return {
+        **accuracies(judged["verb_correct"].tolist(), judged["noun_correct"].tolist()),
+        "rouge_l": rouge_l(references, generated),
+        "bleu": bleu(references, generated),
+        "confidence": float(judged["confidence"].mean()) if len(judged) else None,
+        "calibration_error": calibration_error(judged["confidence"], right),
+        "count": len(judged),
+        "unscored": len(cell) - len(judged),
+        **_class_f1(judged),
+        **mean_scores(cell),
+    }
+
+
+def _class_f1(judged: pd.DataFrame) -> dict[str, float | None]:
+    scores: dict[str, float | None] = {}
+    for part in ("verb", "noun"):
+        of_part = f1_scores(judged[f"{part}_class"].tolist(), judged[f"{part}_said"].tolist())
+        scores |= {f"{part}_f1_{average}": score for average, score in of_part.items()}
+    return scores
+
+
+def _majority_accuracy(cell: pd.DataFrame) -> float | None:
+    judged = cell[cell["scored"]]
+    verbs, nouns = judged["majority_verb"].tolist(), judged["majority_noun"].tolist()
+    return accuracies(verbs, nouns)["action_accuracy"]

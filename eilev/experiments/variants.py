@@ -1,0 +1,116 @@
+"""One variant of the ablations: the stages from `episodes` to `evaluate` with changed parameters.
+
+    python -m eilev.experiments.variants --variant no_burst --seed 0 --into data/ablations
+
+The stages run as they are, in a folder of their own that links to what they share.
+"""
+
+import argparse
+import copy
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from eilev import paths
+from eilev.config.params import load_params
+from eilev.config.section import ParamsError
+from eilev.io import atomic_file
+
+VARIANTS = Path("experiments/variants.yaml")
+# Within the folder that the runs go into.
+RUNS, METRICS = "runs", "metrics"
+
+SHARED = (paths.NARRATIONS.parent, paths.SPLIT.parent, paths.CLIPS)
+STAGES = ("episodes", "validate", "train", "evaluate")
+# The sections whose `seed` an ablation's seed is; the data stay the same.
+SEEDED = ("episodes", "train", "evaluate")
+# What the figures are about; the other conditions and baselines cost time.
+ASKED = {
+    "evaluate.conditions": ["bursty", "contrastive", "shuffled"],
+    "evaluate.baselines.classifier_clips": None,
+}
+
+
+def main() -> None:
+    """Run one variant with one seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--variant", required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--into", type=Path, required=True, help="folder of runs and metrics")
+    options = parser.parse_args()
+    try:
+        run_variant(options.variant, options.seed, options.into)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
+
+
+def run_variant(variant: str, seed: int, into: Path) -> None:
+    """Write metrics/VARIANT-SEED.json and runs/VARIANT-SEED/ into a folder.
+
+    Raises:
+        ParamsError: an unknown variant or key.
+        CalledProcessError: a stage failed; it has said why.
+    """
+    params = variant_params(yaml.safe_load(Path("params.yaml").read_text()), variant, seed)
+    folder = into / RUNS / f"{variant}-{seed}"
+    prepare(folder, params)
+    for stage in STAGES:
+        subprocess.run(_command(stage, params["train"]["launch"]), cwd=folder, check=True)
+    with atomic_file(into / METRICS / f"{folder.name}.json") as temporary:
+        shutil.copyfile(folder / paths.METRICS, temporary)
+
+
+def variant_params(base: Mapping[str, Any], variant: str, seed: int) -> dict[str, Any]:
+    """Parameters of a variant: the dotted keys of experiments/variants.yaml set in `base`.
+
+    A text may hold {seed}.
+
+    Raises:
+        ParamsError: there is no such variant, or it changes a key that does not exist.
+    """
+    variants = yaml.safe_load(VARIANTS.read_text())
+    if variant not in variants:
+        raise ParamsError(f"{VARIANTS}: no variant '{variant}', there are {', '.join(variants)}")
+    params: dict[str, Any] = copy.deepcopy(dict(base))
+    changes = dict.fromkeys((f"{section}.seed" for section in SEEDED), seed)
+    for key, value in (changes | ASKED | variants[variant]).items():
+        *parents, last = key.split(".")
+        section = params
+        for parent in parents:
+            section = section.get(parent, {})
+        if last not in section:
+            raise ParamsError(f"{VARIANTS}: '{variant}' changes '{key}', not in params.yaml")
+        # A run may start from another one's model, of the same seed.
+        section[last] = value.format(seed=seed) if isinstance(value, str) else value
+    return params
+
+
+def prepare(folder: Path, params: Mapping[str, Any]) -> None:
+    """Make a folder that stages can run in: its params.yaml, checked, and links to shared data."""
+    (folder / paths.DATA).mkdir(parents=True, exist_ok=True)
+    with atomic_file(folder / "params.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(dict(params), sort_keys=False))
+        load_params(temporary)
+    for shared in SHARED:
+        link = folder / shared
+        link.unlink(missing_ok=True)
+        link.symlink_to(shared.absolute())
+
+
+def _command(stage: str, launch_file: str) -> list[str]:
+    module = ["-m", f"eilev.stages.{stage}"]
+    if stage != "train":
+        return [sys.executable, *module]
+    launch = ["-m", "accelerate.commands.launch", "--config_file"]
+    return [sys.executable, *launch, str(Path(launch_file).absolute()), *module]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Everything that serves a model without torch, in one folder with checksums."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eilev.bundle.manifest import ImageFormat, Manifest, Tokens, sha256
+from eilev.export.onnx import cache_shape, export_graphs
+from eilev.inputs.preprocess import PREPROCESSOR_FILE, Preprocessing
+from eilev.inputs.tokenizer import TextCodec, save_codec
+from eilev.model.checkpoint import LoadedModel
+from eilev.model.video_blip import VideoBlip
+
+
+@dataclass(frozen=True)
+class BundleInfo:
+    """What a bundle tells beyond the model: its inputs, its defaults, its origin."""
+
+    num_frames: int
+    frame_size: int
+    prompt: str
+    max_new_tokens: int
+    opset: int
+    git_revision: str | None
+    params: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+def write_bundle(loaded: LoadedModel, info: BundleInfo, folder: Path) -> Manifest:
+    """Export the model into an empty folder; the manifest is written last.
+
+    Returns:
+        The manifest as written.
+
+    Raises:
+        onnx.checker.ValidationError: a graph breaks ONNX's rules.
+    """
+    export_graphs(loaded.model, info.num_frames, info.opset, folder)
+    save_codec(loaded.codec, folder)
+    loaded.preprocessing.to_file(folder / PREPROCESSOR_FILE)
+    manifest = _manifest(
+        loaded, info, {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    )
+    manifest.write(folder)
+    return manifest
+
+
+def git_revision() -> str | None:
+    """Commit of the code with "-dirty" if changed since; None outside a repository."""
+    if (git := shutil.which("git")) is None:
+        return None
+    command = [git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or None
+
+
+def _manifest(loaded: LoadedModel, info: BundleInfo, files: dict[str, str]) -> Manifest:
+    model = loaded.model
+    text = model.language_model.config
+    decoder_only = model.config.use_decoder_only_language_model
+    return Manifest(
+        format_version=1,
+        family="decoder_only" if decoder_only else "encoder_decoder",
+        files=files,
+        num_frames=info.num_frames,
+        frame_size=info.frame_size,
+        num_query_tokens=model.config.num_query_tokens,
+        hidden_size=text.hidden_size,
+        vocab_size=text.vocab_size,
+        # T5's positions are relative: no table ends.
+        max_length=text.max_position_embeddings if decoder_only else None,
+        cache=cache_shape(model),
+        tokens=_tokens(model, loaded.codec),
+        image=_image(loaded.preprocessing),
+        prompt=info.prompt,
+        max_new_tokens=info.max_new_tokens,
+        opset=info.opset,
+        git_revision=info.git_revision,
+        params=info.params,
+        metrics=info.metrics,
+    )
+
+
+def _tokens(model: VideoBlip, codec: TextCodec) -> Tokens:
+    decoder_only = model.config.use_decoder_only_language_model
+    start = None if decoder_only else model.language_model.config.decoder_start_token_id
+    return Tokens(bos=codec.bos_id, eos=codec.eos_id, pad=codec.pad_id, decoder_start=start)
+
+
+def _image(preprocessing: Preprocessing) -> ImageFormat:
+    return ImageFormat(
+        size=preprocessing.image_size, mean=preprocessing.mean, std=preprocessing.std
+    )

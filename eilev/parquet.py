@@ -1,0 +1,76 @@
+"""Tables as Parquet files: their columns checked on the way in and out."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from eilev.io import DataError, atomic_file
+
+
+def text_array(column: pd.Series) -> "pa.StringArray":
+    """A column of texts as one Arrow array.
+
+    Columns of large tables come in several chunks (of 131,072 rows, as Parquet is read), which
+    `pa.array` keeps apart and Arrow's constructors of nested arrays do not take.
+    """
+    array: Any = pa.array(column, pa.string())
+    whole: pa.StringArray = array.combine_chunks() if hasattr(array, "chunks") else array
+    return whole
+
+
+def write_table(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> None:
+    """Write `frame` as Parquet with the columns of `schema`; equal input gives equal bytes.
+
+    Raises:
+        DataError: a column is missing, has another type, or has nulls where none may be.
+    """
+    try:
+        table = pa.Table.from_pandas(
+            frame[list(schema.names)], schema=schema, preserve_index=False
+        ).replace_schema_metadata(None)
+    except (KeyError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(f"{path}: rows do not fit the table's schema: {error}") from error
+    for field in schema:
+        if not field.nullable and table[field.name].null_count:
+            raise DataError(f"{path}: column '{field.name}' has empty values")
+    with atomic_file(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def write_tables(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> None:
+    """Write tables of one schema as one Parquet file, each as it comes.
+
+    Raises:
+        DataError: a column has nulls where none may be.
+    """
+    with atomic_file(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        for table in tables:
+            for field in schema:
+                if not field.nullable and table[field.name].null_count:
+                    raise DataError(f"{path}: column '{field.name}' has empty values")
+            writer.write_table(table)
+
+
+def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
+    """Read a Parquet file and check that it has the columns of `schema`.
+
+    Raises:
+        DataError: the file is missing, is no Parquet file, or lacks a column or has another type.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; run the stage that writes it") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path}: not a readable Parquet file: {error}") from error
+    for field in schema:
+        if field.name not in table.column_names:
+            raise DataError(f"{path}: column '{field.name}' is missing")
+        if not table.schema.field(field.name).type.equals(field.type):
+            found = table.schema.field(field.name).type
+            raise DataError(f"{path}: column '{field.name}' is {found}, expected {field.type}")
+    return table.select(schema.names).to_pandas()

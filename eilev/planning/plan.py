@@ -1,0 +1,252 @@
+"""What training a profile would take: parameters, memory, operations, data and hours.
+
+    hours = operations / (GPUs x peak rate x utilisation)
+    memory = weights + gradients + AdamW's two moments + DDP's buckets + peak of the step
+
+Operations and the peak of the step are counted (eilev.planning.cost), rates are data sheets'
+(eilev.planning.gpus); the utilisation is an assumption. Communication, data loading, warm-up and
+evaluation after training are left out.
+"""
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+from eilev.config.params import Params
+from eilev.model.video_blip import VideoBlip
+from eilev.planning.architectures import meta_model
+from eilev.planning.cost import Group, Precision, StepCost, step_cost
+from eilev.planning.gpus import GPUS
+from eilev.planning.workload import Workload, typical_batch
+
+FLOAT32 = 4
+# Share of a GPU's memory that is left to CUDA, NCCL and fragmentation.
+RESERVE = 0.1
+# A sharp photograph of 448 x 448 takes 4.1 bits per pixel at quality 95, video frames less.
+JPEG_BITS_PER_PIXEL = 3.0
+# Decoding one of 448 x 448 took 2.4 ms of one core (`python -m benchmarks.plan`).
+DECODE_S_PER_PIXEL = 2.4e-3 / 448**2
+
+
+@dataclass(frozen=True)
+class Machine:
+    """GPUs of one kind (a key of GPUS), and the share of their peak rate that a step reaches."""
+
+    kind: str
+    count: int
+    utilisation: float
+
+
+@dataclass(frozen=True)
+class ModuleSize:
+    """Parameters of a module, and those of them that are trained."""
+
+    parameters: int
+    trainable: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on each GPU."""
+
+    weights: int
+    gradients: int
+    optimiser: int
+    buckets: int
+    step: int
+    total: int
+    usable: int
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Operations (multiplications and additions) and time.
+
+    forward: operations of one episode's forward pass by module. episode: forward and backward.
+    step: of all GPUs together. The hours are the whole run's.
+    """
+
+    tokens_per_episode: float
+    forward: Mapping[str, float]
+    episode: float
+    step: float
+    epoch: float
+    episodes_per_step: int
+    steps_per_epoch: int
+    steps: int
+    seconds_per_step: float
+    train_hours: float
+    validation_hours: float
+    hours: float
+    gpu_hours: float
+
+
+@dataclass(frozen=True)
+class Data:
+    """Clips on disk, and on their way to the GPUs."""
+
+    clips: int
+    clip_bytes: float
+    bytes: float
+    clips_per_step: float
+    clips_per_epoch: float
+    frames_per_second: float
+    # Cores that decoding JPEGs keeps busy, for each GPU.
+    decoding_cores: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All of it, for one process per GPU."""
+
+    modules: Mapping[str, ModuleSize]
+    parameters: int
+    trainable: int
+    precision: Precision
+    memory: Memory
+    compute: Compute
+    data: Data
+
+
+def make_plan(params: Params, precision: Precision, machine: Machine, workload: Workload) -> Plan:
+    """Plan the training of `params` on a machine.
+
+    Raises:
+        ValueError: the model's architecture or the kind of GPU is not known.
+    """
+    if machine.kind not in GPUS:
+        raise ValueError(f"no GPU '{machine.kind}' is known, there are {', '.join(GPUS)}")
+    model = meta_model(params.train.model, workload.vocab_size)
+    modules = module_sizes(model)
+    trainable = sum(size.trainable for size in modules.values())
+    groups = typical_batch(params, params.episodes.train, params.train.batch_size, model, workload)
+    cost = _step_cost(params, groups, precision, workload)
+    val = typical_batch(params, params.episodes.val, 1, model, workload)
+    if {group.shape for group in val} == {group.shape for group in groups}:
+        val_cost, val_size = cost, params.train.batch_size
+    else:
+        val_cost, val_size = _step_cost(params, val, precision, workload), 1
+    forward = sum(val_cost.forward_flops.values()) / val_size
+    compute = _compute(params, groups, cost, forward, precision, machine, workload)
+    parameters = sum(size.parameters for size in modules.values())
+    return Plan(
+        modules=modules,
+        parameters=parameters,
+        trainable=trainable,
+        precision=precision,
+        memory=_memory(parameters, trainable, cost, machine),
+        compute=compute,
+        data=_data(params, groups, compute, machine, workload),
+    )
+
+
+def module_sizes(model: VideoBlip) -> dict[str, ModuleSize]:
+    """Sizes of the model's children and of its own parameters, the query tokens."""
+    sizes = {name: _size(list(child.parameters())) for name, child in model.named_children()}
+    own = [parameter for name, parameter in model.named_parameters() if "." not in name]
+    return {"query_tokens": _size(own), **sizes}
+
+
+def _size(parameters: list[nn.Parameter]) -> ModuleSize:
+    return ModuleSize(
+        sum(p.numel() for p in parameters),
+        sum(p.numel() for p in parameters if p.requires_grad),
+    )
+
+
+_counted = functools.lru_cache(step_cost)
+
+
+def _step_cost(
+    params: Params, groups: tuple[Group, ...], precision: Precision, workload: Workload
+) -> StepCost:
+    guided = params.train.guidance > 0
+    return _counted(
+        params.train.model, workload.vocab_size, groups, params.clips.num_frames, precision, guided
+    )
+
+
+def peak_rate(machine: Machine, precision: Precision) -> float:
+    """Operations per second of all GPUs at the assumed utilisation."""
+    gpu = GPUS[machine.kind]
+    rate = gpu.fp32 if precision == "no" else gpu.bf16
+    return rate * 1e12 * machine.utilisation * machine.count
+
+
+def _memory(parameters: int, trainable: int, cost: StepCost, machine: Machine) -> Memory:
+    """Weights stay in float32 under autocast; the step's peak holds its low-precision copies."""
+    trained = FLOAT32 * trainable
+    buckets = trained if machine.count > 1 else 0
+    return Memory(
+        weights=FLOAT32 * parameters,
+        gradients=trained,
+        optimiser=2 * trained,
+        buckets=buckets,
+        step=cost.peak_bytes,
+        total=FLOAT32 * parameters + 3 * trained + buckets + cost.peak_bytes,
+        usable=int((1 - RESERVE) * GPUS[machine.kind].memory_gib * 2**30),
+    )
+
+
+def _compute(
+    params: Params,
+    groups: tuple[Group, ...],
+    cost: StepCost,
+    val_forward: float,
+    precision: Precision,
+    machine: Machine,
+    workload: Workload,
+) -> Compute:
+    train, size = params.train, params.train.batch_size
+    per_step = size * train.accumulation_steps * machine.count
+    episodes = workload.episodes * params.episodes.epochs
+    steps = math.ceil(episodes / per_step)
+    episode = cost.flops / size
+    rate = peak_rate(machine, precision)
+    # The last step is always followed by a validation.
+    validations = math.ceil(steps / train.validate_every)
+    training = episodes * episode / rate / 3600
+    validation = validations * workload.val_episodes * val_forward / rate / 3600
+    return Compute(
+        tokens_per_episode=sum(group.episodes * group.length for group in groups) / size,
+        forward={name: flops / size for name, flops in cost.forward_flops.items()},
+        episode=episode,
+        step=episode * per_step,
+        epoch=episode * workload.episodes,
+        episodes_per_step=per_step,
+        steps_per_epoch=math.ceil(workload.episodes / per_step),
+        steps=steps,
+        seconds_per_step=episode * per_step / rate,
+        train_hours=training,
+        validation_hours=validation,
+        hours=training + validation,
+        gpu_hours=(training + validation) * machine.count,
+    )
+
+
+def _data(
+    params: Params,
+    groups: tuple[Group, ...],
+    compute: Compute,
+    machine: Machine,
+    workload: Workload,
+) -> Data:
+    clips, pixels = params.clips, params.clips.frame_size**2
+    estimate = clips.num_frames * pixels * JPEG_BITS_PER_PIXEL / 8
+    clip_bytes = estimate if workload.clip_bytes is None else workload.clip_bytes
+    per_episode = sum(group.episodes * group.clips for group in groups) / params.train.batch_size
+    per_step = per_episode * compute.episodes_per_step
+    frames_per_second = per_step * clips.num_frames / compute.seconds_per_step
+    cores = frames_per_second * pixels * DECODE_S_PER_PIXEL / machine.count
+    return Data(
+        clips=workload.narrations,
+        clip_bytes=clip_bytes,
+        bytes=workload.narrations * clip_bytes,
+        clips_per_step=per_step,
+        clips_per_epoch=per_episode * workload.episodes,
+        frames_per_second=frames_per_second,
+        decoding_cores=cores,
+    )

@@ -1,0 +1,104 @@
+"""Which code each stage's result depends on: the one list of it.
+
+dvc.yaml, the experiments' dvc.yaml and the fingerprint of a resumable training follow this list; a
+test holds it against the imports both ways (tests/pipeline/test_watched.py). A room is watched
+whole; a file is named where its room would make a stage stale for nothing.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+# What every stage has: how it runs, reads its parameters, and reads and writes files.
+COMMON = (
+    "eilev/config/section.py",
+    "eilev/io.py",
+    "eilev/paths.py",
+    "eilev/schema.py",
+    "eilev/stages/runner.py",
+)
+
+# Imported, but without a say in any result: one refuses bad parameters, the other is this list.
+UNWATCHED = ("eilev/config/params.py", "eilev/stages/watched.py")
+
+# Beyond COMMON, the stage's own module and its section's.
+_ROOMS: Mapping[str, tuple[str, ...]] = {
+    "synthesize": ("eilev/synthetic",),
+    "ingest": ("eilev/language", "eilev/parquet.py", "eilev/sources"),
+    "split": ("eilev/episodes/splits.py", "eilev/parquet.py"),
+    "clips": ("eilev/clips", "eilev/parquet.py"),
+    "episodes": ("eilev/episodes", "eilev/language", "eilev/parquet.py"),
+    "validate": (
+        "eilev/distributions",
+        "eilev/episodes",
+        "eilev/language",
+        "eilev/parquet.py",
+        "eilev/validation",
+    ),
+    "train": (
+        "eilev/clips",
+        "eilev/config/clips.py",
+        "eilev/inputs",
+        "eilev/language",
+        "eilev/model",
+        "eilev/parquet.py",
+        "eilev/training",
+    ),
+    "evaluate": (
+        "eilev/clips",
+        "eilev/config/clips.py",
+        "eilev/episodes",
+        "eilev/evaluation",
+        "eilev/inputs",
+        "eilev/language",
+        "eilev/model",
+        "eilev/parquet.py",
+    ),
+    "export": (
+        "eilev/bundle",
+        "eilev/clips",
+        "eilev/config/clips.py",
+        "eilev/config/evaluate.py",
+        "eilev/export",
+        "eilev/inputs",
+        "eilev/model",
+        "eilev/parquet.py",
+    ),
+    "report": ("eilev/clips", "eilev/config/clips.py", "eilev/parquet.py", "eilev/report"),
+}
+
+STAGES = tuple(_ROOMS)
+# The stages that an experiment runs with its own parameters, and what runs and compares them.
+OF_AN_EXPERIMENT = ("episodes", "validate", "train", "evaluate")
+EXPERIMENT = "eilev/experiments/variants.py"
+RESULTS = (
+    "eilev/config/section.py",
+    "eilev/experiments",
+    "eilev/io.py",
+    "eilev/paths.py",
+    "eilev/report",
+)
+
+
+def watched(stage: str) -> list[str]:
+    """Folders and files of code that a stage's result depends on, sorted, from the root."""
+    own = (f"eilev/config/{stage}.py", f"eilev/stages/{stage}.py")
+    return sorted([*COMMON, *own, *_ROOMS[stage]])
+
+
+def watched_by_experiments() -> list[str]:
+    """The same of an experiment, which runs several stages."""
+    return sorted({EXPERIMENT, *(path for name in OF_AN_EXPERIMENT for path in watched(name))})
+
+
+def watched_files(stage: str) -> list[Path]:
+    """Every file below what a stage watches, wherever the package lies, in a fixed order."""
+    root = Path(__file__).parents[2]
+    places = [root / path for path in watched(stage)]
+    files = [file for place in places for file in ([place] if place.is_file() else _below(place))]
+    return sorted(set(files))
+
+
+def _below(folder: Path) -> list[Path]:
+    return [
+        path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    ]

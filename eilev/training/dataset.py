@@ -1,0 +1,61 @@
+"""Episodes as a torch dataset.
+
+An item holds token ids and the ids of its clips; frames are stacked once per batch by the collator.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from torch.utils.data import Dataset
+
+from eilev.inputs.episode import EpisodeFormat, episode_texts, make_layout
+from eilev.inputs.interleave import Layout
+from eilev.training.augmentation.symmetry import SYMMETRIES
+
+
+@dataclass(frozen=True)
+class EpisodeItem:
+    """One episode ready to be batched; `clip_ids` in the order of the layout's placeholders."""
+
+    layout: Layout
+    clip_ids: tuple[str, ...]
+    # Which of symmetry.SYMMETRIES its clips undergo; 0 leaves them as they are.
+    symmetry: int = 0
+
+
+class EpisodeDataset(Dataset[EpisodeItem]):
+    """The rows of an episodes table (schema.EPISODES) as token layouts.
+
+    Args:
+        episodes: Rows of one split, the epochs in order.
+        narrations: Narration of each narration id, used where a row brings none of its own.
+        episode_format: How a row becomes tokens.
+        seed: Prompts and symmetries are drawn by (seed, epoch, row): the same in every run and
+            process.
+    """
+
+    def __init__(
+        self,
+        episodes: pd.DataFrame,
+        narrations: Mapping[Hashable, str],
+        episode_format: EpisodeFormat,
+        seed: int,
+    ):
+        self.episodes = episodes.to_dict("records")
+        self.narrations = narrations
+        self.format = episode_format
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.episodes)
+
+    def __getitem__(self, index: int) -> EpisodeItem:
+        row = self.episodes[index]
+        clip_ids = (*row["context"], row["query"])
+        texts = episode_texts(row["narrations"], clip_ids, self.narrations)
+        rng = np.random.default_rng([self.seed, int(row["epoch"]), index])
+        layout = make_layout(texts, self.format, rng)
+        free = self.format.symmetries and row["meaning"] in ("permuted", "renamed")
+        return EpisodeItem(layout, clip_ids, int(rng.integers(len(SYMMETRIES))) if free else 0)

@@ -1,0 +1,124 @@
+"""The profiles in conf/: each composes, and the committed params.yaml is the default one."""
+
+import json
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from eilev import paths, schema
+from eilev.config.compose import GROUPS, choices, compose_params
+from eilev.config.params import Params
+from eilev.config.section import ParamsError, check_section
+from eilev.parquet import write_table
+from eilev.sources.adapters import read_source
+from eilev.stages import episodes, split, validate
+
+ROOT = Path(__file__).parents[2]
+CONF = ROOT / "conf"
+EPIC = ROOT.parent / "shared/fixtures/epic-kitchens-100"
+PROFILES = list(product(*(choices(group, CONF) for group in GROUPS)))
+
+
+def composed(*overrides):
+    return compose_params(overrides, CONF)[1]
+
+
+def test_groups_have_the_documented_choices():
+    assert {group: set(choices(group, CONF)) for group in GROUPS} == {
+        "data": {"synthetic", "ego4d", "epic_kitchens", "table"},
+        "recipe": {"eilev", "videoblip"},
+        "model": {"tiny", "blip2-opt-2.7b", "blip2-flan-t5-xl"},
+    }
+
+
+@pytest.mark.parametrize(("data", "recipe", "model"), PROFILES)
+def test_every_combination_composes_and_is_valid(data, recipe, model):
+    text, params = compose_params([f"data={data}", f"recipe={recipe}", f"model={model}"], CONF)
+    # What DVC and the stages read is what was composed.
+    assert check_section(yaml.safe_load(text), Params, "text") == params
+    assert params.ingest.source == ("ego4d" if data == "synthetic" else data)
+    assert (ROOT / params.train.launch).is_file()
+    with_contexts = {shots for shots in params.episodes.train.shots if shots}
+    assert bool(with_contexts) == (recipe == "eilev")
+    assert (params.validate_.burstiness.min is None) == (recipe == "videoblip")
+    assert (params.train.model.scratch is None) == (model != "tiny")
+
+
+def test_the_committed_params_are_the_default_composition_byte_for_byte():
+    text, _ = compose_params([], CONF)
+    assert (ROOT / "params.yaml").read_text() == text, "run: eilev params --write"
+
+
+@pytest.mark.parametrize("model", ["blip2-opt-2.7b", "blip2-flan-t5-xl"])
+def test_full_size_carries_the_published_hyperparameters(model):
+    params = composed("data=ego4d", f"model={model}")
+    train = params.train
+    assert train.model.pretrained == f"Salesforce/{model}"
+    assert train.model.freeze == ("vision_model", "language_model")
+    assert (params.episodes.train.shots, params.episodes.epochs) == ((16,), 5)
+    assert {item.meaning for item in params.episodes.train.mixture} == {"natural"}
+    launch = yaml.safe_load((ROOT / train.launch).read_text())
+    assert train.batch_size * train.accumulation_steps * launch["num_processes"] == 128
+    assert launch["mixed_precision"] == "bf16"
+    assert (train.learning_rate, train.weight_decay, train.warmup_steps) == (1e-5, 0.05, 0)
+    assert (train.loss_on, train.content_weight, train.guidance) == ("query", 1.0, 0.0)
+    assert train.select_by == "loss"
+    augment = train.augment
+    assert (augment.randaugment, augment.crop_scale) == (5, (0.5, 1.0))
+    assert augment.horizontal_flip == 0.5
+    clips = params.clips
+    assert (clips.window_s, clips.num_frames, clips.frame_size) == (8.0, 8, 448)
+    assert params.episodes.evaluation.shots == (0, 1, 2, 4, 8, 12, 16)
+    assert params.evaluate.prompt == "Question: What is the camera wearer doing? Answer:"
+    assert len(set(train.prompts)) > 3
+
+
+def test_an_override_reaches_a_single_value():
+    assert composed("data=ego4d", "train.seed=7").train.seed == 7
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data=nothing", "Could not find 'data/nothing'"),
+        ("dataset=ego4d", "Could not override 'dataset'"),
+        ("train.sed=1", "Could not override 'train.sed'"),
+        ("train.seed=one", "train.seed: Input should be a valid integer"),
+        ("+train.sed=1", r"train.sed: Extra inputs are not permitted"),
+        ("ingest.source=???", r"Missing mandatory value: source\n +full_key: ingest.source"),
+        ("no override", "no override"),
+    ],
+)
+def test_a_bad_override_is_named(override, message):
+    with pytest.raises(ParamsError, match=message):
+        composed(override)
+
+
+def test_elsewhere_the_error_says_where_to_run(tmp_path):
+    with pytest.raises(ParamsError, match="run from the repository's root"):
+        compose_params([], tmp_path)
+
+
+@pytest.mark.skipif(not EPIC.is_dir(), reason=f"no EPIC-KITCHENS-100 annotations at {EPIC}")
+@pytest.mark.parametrize("recipe", ["eilev", "videoblip"])
+def test_real_annotations_meet_the_profile(recipe, tmp_path, monkeypatch):
+    """All bounds but the number of narrations, on the published validation annotations."""
+    monkeypatch.chdir(tmp_path)
+    profile = ["data=epic_kitchens", f"recipe={recipe}", "model=blip2-opt-2.7b"]
+    small = ["validate.num_narrations.min=9000", "episodes.epochs=1"]
+    few = ["episodes.evaluation.max_queries=50", "episodes.val.max_queries=50"]
+    Path("params.yaml").write_text(compose_params([*profile, *small, *few], CONF)[0])
+    table = read_source("epic_kitchens", EPIC, None).narrations
+    write_table(table, schema.NARRATIONS, paths.NARRATIONS)
+    # No videos are here: every clip is said to have frames.
+    clips = pd.DataFrame({"narration_id": table["narration_id"], "video_id": table["video_id"]})
+    clips = clips.assign(shard="clips-00000.arrow", row=range(len(clips)), num_frames=8, error=None)
+    write_table(clips, schema.CLIPS_INDEX, paths.CLIPS / "index.parquet")
+    for stage in (split, episodes, validate):
+        stage.main()
+    report = json.loads(paths.VALIDATION.read_text())
+    assert report["success"]
+    assert report["data"]["corpus"]["verb_homonymy"] > 0.1

@@ -1,0 +1,128 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eilev.config.split import SplitConfig
+from eilev.episodes.splits import split_narrations
+from eilev.schema import OTHER_VERB
+
+
+def config(**changes: Any) -> SplitConfig:
+    defaults: dict[str, Any] = {
+        "seed": 0,
+        "by": "action",
+        "common_share": 0.8,
+        "num_common_actions": None,
+        "train_val_share": 0.75,
+        "train_share": 0.75,
+    }
+    return SplitConfig(**{**defaults, **changes})
+
+
+def narrations(actions: Sequence[tuple[str | None, str | None]], num_videos: int) -> pd.DataFrame:
+    """One row per action, handed out to the videos in turn."""
+    verbs, nouns = zip(*actions, strict=True)
+    table = pd.DataFrame(
+        {
+            "narration_id": [f"n{i:04d}" for i in range(len(actions))],
+            "video_id": [f"v{i % num_videos:02d}" for i in range(len(actions))],
+            "verb_class": pd.Series(verbs, dtype=object),
+            "noun_class": pd.Series(nouns, dtype=object),
+        }
+    )
+    # Nothing may depend on the index.
+    return table.set_index(np.arange(len(actions))[::-1] * 3)
+
+
+ACTIONS: list[tuple[str | None, str | None]] = [
+    *[("cut", "onion")] * 50,
+    *[("cut", "bread")] * 30,
+    *[("wash", "pan")] * 20,
+    *[("wash", "cup")] * 10,
+    *[("open", "jar")] * 10,
+]
+
+
+def split(table: pd.DataFrame, seed: int = 0, **changes: Any) -> pd.DataFrame:
+    result = split_narrations(table, config(**changes), np.random.default_rng(seed))
+    assert list(result["narration_id"]) == list(table["narration_id"])
+    return result.merge(table)
+
+
+def actions_of(result: pd.DataFrame, *splits: str) -> set[tuple[Any, Any]]:
+    rows = result[result["split"].isin(splits)]
+    return set(zip(rows["verb_class"], rows["noun_class"], strict=True))
+
+
+def test_the_most_frequent_actions_are_common_until_their_share_is_reached() -> None:
+    # 50 + 30 = 80 of 120 is less than 80 %, 100 is more.
+    result = split(narrations(ACTIONS, 12))
+    assert actions_of(result, "novel") == {("wash", "cup"), ("open", "jar")}
+    assert actions_of(result, "train", "val", "test") == set(ACTIONS[:100])
+
+
+def test_a_share_reached_exactly_takes_no_further_action() -> None:
+    result = split(narrations(ACTIONS, 12), common_share=100 / 120)
+    assert actions_of(result, "novel") == {("wash", "cup"), ("open", "jar")}
+
+
+def test_number_of_common_actions_and_ties_in_alphabetical_order() -> None:
+    # ("open", "jar") and ("wash", "cup") are equally frequent.
+    result = split(narrations(ACTIONS, 12), num_common_actions=4)
+    assert actions_of(result, "novel") == {("wash", "cup")}
+
+
+def test_videos_are_whole_and_fill_their_shares() -> None:
+    result = split(narrations([("cut", "onion")] * 900 + [("cut", "jar")] * 100, 100))
+    common = result[result["split"] != "novel"]
+    assert common.groupby("video_id")["split"].nunique().max() == 1
+    counts = common["split"].value_counts()
+    # 675 of the 900 common ones are for train + val, 506 of these for train; videos have 9.
+    assert counts["train"] == 57 * 9
+    assert counts["train"] + counts["val"] == 75 * 9
+
+
+def test_narrations_without_an_action_go_with_their_video() -> None:
+    odd: list[tuple[str | None, str | None]] = [
+        (OTHER_VERB, "onion"),
+        (None, "onion"),
+        ("peel", None),
+    ]
+    result = split(narrations(ACTIONS + odd * 10, 12))
+    assert not actions_of(result, "novel") & set(odd)
+    common = result[result["split"] != "novel"]
+    assert common.groupby("video_id")["split"].nunique().max() == 1
+
+
+def test_by_video_has_no_novel_split() -> None:
+    result = split(narrations(ACTIONS, 12), by="video")
+    assert set(result["split"]) == {"train", "val", "test"}
+    assert result.groupby("video_id")["split"].nunique().max() == 1
+
+
+def test_the_seed_decides() -> None:
+    table = narrations(ACTIONS, 12)
+    first, same, other = split(table, 0), split(table, 0), split(table, 1)
+    assert first.equals(same)
+    assert not first.equals(other)
+
+
+@pytest.mark.parametrize(
+    ("num_videos", "changes", "message"),
+    [
+        (12, {"train_val_share": 1.0}, r"'test' .* split\.train_val_share"),
+        (12, {"train_share": 1.0}, r"'val' .* split\.train_share"),
+        (12, {"train_share": 0.0}, r"'train' .* split\.train_share"),
+        (12, {"common_share": 1.0}, r"'novel' .* split\.common_share"),
+        (12, {"num_common_actions": 9}, r"'novel' .* split\.num_common_actions"),
+        (1, {"by": "video"}, "'val' .* or add videos"),
+    ],
+)
+def test_an_empty_split_names_the_parameter(
+    num_videos: int, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        split(narrations(ACTIONS, num_videos), **changes)

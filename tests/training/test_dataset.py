@@ -1,0 +1,70 @@
+import numpy as np
+import pandas as pd
+
+from eilev.inputs.episode import EpisodeFormat
+from eilev.inputs.interleave import interleave
+from eilev.inputs.tokenizer import train_word_codec
+from eilev.inputs.turns import Turn
+from eilev.training.dataset import EpisodeDataset
+
+SENTENCES = {name: f"The camera wearer cuts the {name}." for name in ("onion", "bread", "pan")}
+PROMPTS = ("Answer:", "Say:", "Tell:")
+CODEC = train_word_codec([*SENTENCES.values(), *PROMPTS, "The camera wearer opens the drawer."])
+
+
+def episodes(**changes):
+    row = {
+        "query": "pan",
+        "context": np.array(["onion", "bread"], dtype=object),
+        "shots": 2,
+        "epoch": 0,
+        "kind": "bursty",
+        "meaning": "natural",
+        "narrations": None,
+    }
+    return pd.DataFrame([row | changes])
+
+
+def make(table, prompts=("Answer:",), seed=0, **changes):
+    options = {"num_query_tokens": 2, "encoder_decoder": False, "loss_on": "all"}
+    return EpisodeDataset(
+        table, SENTENCES, EpisodeFormat(CODEC, prompts=prompts, **options | changes), seed
+    )
+
+
+def laid_out(*narrations):
+    turns = [Turn("Answer:", narration) for narration in narrations]
+    return interleave(turns, CODEC, 2, encoder_decoder=False, loss_on="all")
+
+
+def test_an_episode_is_its_context_in_order_then_the_query():
+    (item,) = make(episodes())
+    assert item.clip_ids == ("onion", "bread", "pan")
+    assert item.layout == laid_out(*(SENTENCES[name] for name in ("onion", "bread", "pan")))
+
+
+def test_an_episode_may_bring_its_own_words():
+    own = np.array([SENTENCES["pan"], SENTENCES["pan"], SENTENCES["onion"]], dtype=object)
+    (item,) = make(episodes(narrations=own, meaning="permuted"))
+    assert item.layout == laid_out(*own)
+
+
+def test_the_query_is_left_for_the_model_to_narrate():
+    (item,) = make(episodes(), generating=True)
+    assert item.layout == laid_out(SENTENCES["onion"], SENTENCES["bread"], None)
+
+
+def test_without_shots_there_is_only_the_query():
+    (item,) = make(episodes(context=np.array([], dtype=object), shots=0))
+    assert item.clip_ids == ("pan",)
+    assert item.layout == laid_out(SENTENCES["pan"])
+
+
+def test_prompts_are_drawn_per_clip_and_depend_on_seed_epoch_and_row():
+    table = pd.concat([episodes(epoch=epoch) for epoch in range(8)], ignore_index=True)
+    drawn = [item.layout.input_ids for item in make(table, PROMPTS)]
+    assert drawn == [item.layout.input_ids for item in make(table, PROMPTS)]
+    assert drawn != [item.layout.input_ids for item in make(table, PROMPTS, seed=1)]
+    assert len({tuple(ids) for ids in drawn}) > 3
+    prompts = {CODEC.encode(prompt)[0] for prompt in PROMPTS}
+    assert any(len(prompts & set(ids)) > 1 for ids in drawn)

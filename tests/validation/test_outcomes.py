@@ -1,0 +1,210 @@
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from great_expectations.core.expectation_suite import ExpectationSuite
+
+from eilev.config.validate import Bounds, ValidateConfig
+from eilev.distributions.items import ClipFacts, lay_out
+from eilev.schema import Split
+from eilev.validation import expectations
+from eilev.validation.outcomes import describe_failures, run_suites, to_json
+from eilev.validation.suites import build_suites, episode_table
+from eilev.validation.tables import Tables, episodes_table, make_tables
+from tests.validation import mutations
+from tests.worlds import World
+
+Episodes = dict[Split, pd.DataFrame]
+COLUMN_OF = {
+    expectation.__fields__["column"].default: expectation
+    for expectation in vars(expectations).values()
+    if isinstance(expectation, type)
+    and issubclass(expectation, expectations.ExpectColumnValuesToBeBetween)
+}
+
+
+@pytest.fixture(scope="module")
+def tables(world: World, episodes: Episodes) -> Tables:
+    return make_tables(world.narrations, world.split, world.clips, episodes)
+
+
+def _suite(name: str, split: Split, bounds: ValidateConfig) -> ExpectationSuite:
+    suites = build_suites(bounds, ["train", "novel"])
+    found = next(suite for suite in suites if suite.name == episode_table(split))
+    return ExpectationSuite(name, found.expectations)
+
+
+def _break(
+    sound: pd.DataFrame, ways: Mapping[mutations.Mutation, str], world: World
+) -> pd.DataFrame:
+    """The sound episodes, and those that each mutation makes of one of them."""
+    pieces = [sound]
+    for number, mutate in enumerate(ways):
+        broken = sound.copy(deep=True)
+        mutate(broken, world)
+        changed = [
+            any(str(new) != str(old) for new, old in zip(*rows, strict=True))
+            for rows in zip(
+                broken.itertuples(index=False), sound.itertuples(index=False), strict=True
+            )
+        ]
+        # In an epoch of its own, the query is not asked twice.
+        is_form = mutate in mutations.FORM
+        epoch = broken["epoch"] if is_form else broken["epoch"] + 10 * (number + 1)
+        pieces.append(broken.assign(epoch=epoch)[changed])
+    return pd.concat(pieces, ignore_index=True)
+
+
+def test_sound_data_passes_and_the_site_is_readable(
+    tables: Tables, bounds: ValidateConfig, tmp_path: Path
+) -> None:
+    outcomes = run_suites(build_suites(bounds, tables.splits), tables.checked, tmp_path)
+    assert describe_failures(outcomes) == ""
+    assert {outcome.table for outcome in outcomes} == set(tables.checked)
+    assert all(outcome.description for outcome in outcomes)
+    content = to_json(outcomes, tables.properties)
+    assert content["success"] is True
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert content["data"]["train_episodes"]["burstiness"] == pytest.approx(
+        next(o.observed for o in outcomes if o.name == "expect_burstiness_between")
+    )
+    assert (tmp_path / "index.html").exists()
+    page = next(tmp_path.glob("validations/episodes-train/**/*.html")).read_text()
+    assert "No query is part of its own context." in page
+    # Nothing but bursty and random contexts: full bars at the right end.
+    assert re.search(r"[·▁-█]{9}█ \(episodes by the share of their context", page)
+    assert "(queries by the rank of their action" in page
+    assert "amazonaws" not in page
+
+
+def test_the_site_is_the_same_every_time(
+    tables: Tables, bounds: ValidateConfig, tmp_path: Path
+) -> None:
+    suites = [build_suites(bounds, ["train"])[:1] for _ in range(2)]
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, suite in zip((first, second), suites, strict=True):
+        run_suites(suite, tables.checked, folder)
+    pages = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert len(pages) > 10
+    assert all((first / page).read_bytes() == (second / page).read_bytes() for page in pages)
+
+
+def test_every_broken_rule_fails_its_expectation(
+    episodes: Episodes, facts: ClipFacts, world: World, bounds: ValidateConfig, tmp_path: Path
+) -> None:
+    ways = mutations.TRAIN | mutations.FORM
+    tables, suites = {}, []
+    for split, changes in (("train", ways), ("novel", mutations.NOVEL)):
+        broken = _break(episodes[split], changes, world)
+        tables[f"broken-{split}"] = episodes_table(broken, lay_out(broken, facts), facts, split)
+        suites.append(_suite(f"broken-{split}", split, bounds))
+    failed = [o for o in run_suites(suites, tables, tmp_path) if not o.success]
+    counted = {**mutations.TRAIN, **mutations.NOVEL}
+    expected = {COLUMN_OF[column].expectation_type for column in counted.values()}
+    assert {outcome.name for outcome in failed} == expected | set(mutations.FORM.values())
+    for outcome in failed:
+        assert 1 <= outcome.observed <= 6
+        assert outcome.examples
+    lines = describe_failures(failed).splitlines()
+    assert len(lines) == len(failed)
+    assert (
+        "expect_no_query_leakage (broken-train, queries_in_context): expected violations 0,"
+        " observed 1 (such as clip-"
+        in lines[[o.name for o in failed].index("expect_no_query_leakage")]
+    )
+
+
+def test_lost_distributions_fail_their_expectations(
+    episodes: Episodes, facts: ClipFacts, bounds: ValidateConfig, tmp_path: Path
+) -> None:
+    train = episodes["train"]
+    dealt = train.copy(deep=True)
+    bursty = np.flatnonzero(dealt["kind"] == "bursty")
+    contexts = dealt["context"].tolist()
+    for row, other in zip(bursty, np.roll(bursty, 37), strict=True):
+        contexts[row] = train.loc[other, "context"]
+    dealt["context"] = contexts
+    table = episodes_table(dealt, lay_out(dealt, facts), facts, "train")
+    level = table.drop_duplicates("action")
+    found = run_suites(
+        [_suite("dealt", "train", bounds), _suite("level", "train", bounds)],
+        {"dealt": table, "level": level},
+        tmp_path,
+    )
+    failed = {(outcome.table, outcome.name): outcome for outcome in found if not outcome.success}
+    assert failed["dealt", "expect_burstiness_between"].observed < 0.5
+    assert failed["dealt", "expect_burstiness_above_random_between"].observed < 0.2
+    assert failed["level", "expect_zipf_exponent_between"].observed == pytest.approx(0, abs=0.05)
+
+
+def test_words_of_one_class_fail_their_expectations(
+    episodes: Episodes, facts: ClipFacts, bounds: ValidateConfig, tmp_path: Path, world: World
+) -> None:
+    canonical = episodes["train"][episodes["train"]["meaning"] == "canonical"]
+    only = {**episodes, "train": canonical.reset_index(drop=True)}
+    tables = make_tables(world.narrations, world.split, world.clips, only)
+    suites = [suite for suite in build_suites(bounds, ["train"]) if suite.name == "training-words"]
+    found = {(o.name, o.subject): o for o in run_suites(suites, tables.checked, tmp_path)}
+    assert not found["expect_synonymy_between", "verb"].success
+    assert found["expect_synonymy_between", "noun"].observed == 0
+    assert not found["expect_homonymy_between", "noun"].success
+
+
+def test_broken_tables_fail_their_expectations(
+    world: World, episodes: Episodes, bounds: ValidateConfig, tmp_path: Path
+) -> None:
+    narrations = world.narrations.copy()
+    narrations.loc[3, "timestamp_s"] = -1.0
+    narrations.loc[4, "narration"] = ""
+    narrations = pd.concat([narrations, narrations.iloc[[7]]], ignore_index=True)
+    clips = world.clips.copy()
+    clips.loc[5, "error"] = "no such file"
+    clips.loc[6, "narration_id"] = "nobody"
+    clips.loc[10:60, ["shard", "row"]] = None
+    tables = make_tables(narrations, world.split, clips, episodes)
+    suites = build_suites(bounds, ["train"])[:2]
+    failed = {
+        (o.table, o.name, o.subject): o.observed
+        for o in run_suites(suites, tables.checked, tmp_path)
+        if not o.success
+    }
+    assert failed == {
+        ("narrations", "expect_column_values_to_be_unique", "narration_id"): 2,
+        ("narrations", "expect_column_values_to_be_between", "timestamp_s"): 1,
+        ("narrations", "expect_column_value_lengths_to_be_between", "narration"): 1,
+        ("clips", "expect_column_values_to_be_in_set", "is_narrated"): 1,
+        ("clips", "expect_column_values_to_be_in_set", "is_accounted_for"): 52,
+        ("clips", "expect_column_proportion_of_non_null_values_to_be_between", "shard"): (
+            pytest.approx(547 / 600)
+        ),
+    }
+
+
+def test_a_property_without_bounds_is_not_expected_anything_of(bounds: ValidateConfig) -> None:
+    free = bounds.model_copy(update={"burstiness": Bounds(min=None, max=None)})
+    names = {
+        expectation.configuration.type
+        for suite in build_suites(free, ["train"])
+        for expectation in suite.expectations
+    }
+    assert "expect_burstiness_between" not in names
+    assert "expect_burstiness_above_random_between" in names
+
+
+def test_no_training_episodes(world: World, episodes: Episodes) -> None:
+    empty = {**episodes, "train": episodes["train"].head(0)}
+    with pytest.raises(ValueError, match="no training episodes"):
+        make_tables(world.narrations, world.split, world.clips, empty)
+
+
+def test_episodes_without_any_context_have_no_burstiness(world: World, episodes: Episodes) -> None:
+    train = episodes["train"].assign(shots=0, kind="bursty", meaning="natural", narrations=None)
+    train["context"] = [[] for _ in range(len(train))]
+    alone = make_tables(world.narrations, world.split, world.clips, {**episodes, "train": train})
+    assert alone.burstiness.empty
+    assert list(alone.burstiness) == ["kind", "share", "episodes"]
+    assert alone.properties["train_episodes"]["burstiness"] is None
