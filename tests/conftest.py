@@ -1,11 +1,15 @@
 """Fixtures that several folders of tests use."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # First of all: Prefect configures logging when it is imported, which closes everybody's handlers;
 # absl's (a dependency of rouge_score) takes the stream with it that pytest captures.
 import prefect.main  # noqa: F401
 import pytest
+
+if TYPE_CHECKING:
+    from eilev.bundle.onnx_engine import OnnxEngine
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,3 +32,10 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     write_tiny_bundle(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def engine(tiny_bundle: Path) -> "OnnxEngine":
+    from eilev.bundle.onnx_engine import OnnxEngine  # onnxruntime: only where it is asked for
+
+    return OnnxEngine.load(tiny_bundle, num_threads=1)

@@ -188,7 +188,7 @@ def _notes(plan: Plan, published: Mapping[str, Any] | None, batch: int) -> str:
             "file has it: set train.accumulation_steps to keep it."
         )
     if published:
-        run = "PublishedRun: {count} x {kind} for {hours:g} h ({gpu_hours:g} GPU hours) on Ego4D,"
+        run = "Published: {count} x {kind} for {hours:g} h ({gpu_hours:g} GPU hours) on Ego4D,"
         size = "by this plan at most {episodes_per_epoch_at_utilisation:,} episodes an epoch."
         lines.append(f"{run} {size}".format(**published))
     lines.append("Counted, not measured: nothing of this has run on a GPU (docs/plan.md).")

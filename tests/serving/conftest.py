@@ -2,18 +2,12 @@
 
 import base64
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.serving.service import Service
 from tests.videos import write_video
-
-
-@pytest.fixture(scope="session")
-def engine(tiny_bundle: Path) -> OnnxEngine:
-    return OnnxEngine.load(tiny_bundle, num_threads=1)
 
 
 @pytest.fixture(scope="session")
