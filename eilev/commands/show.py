@@ -3,19 +3,19 @@
 import argparse
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from eilev import paths, schema
 from eilev.clips.store import ClipStore
-from eilev.config.section import Kind, Meaning
 from eilev.inputs.episode import episode_texts
 from eilev.io import atomic_file
 from eilev.parquet import read_table
 from eilev.report.html import fill
 from eilev.report.samples import Answer, Facts, Sample, make_answer, make_sample, narration_facts
+from eilev.vocabulary import KINDS, MEANINGS
 
 # Query, kind and shots of an evaluated episode.
 Key = tuple[str, str, int]
@@ -28,8 +28,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--narrations", type=Path, default=paths.NARRATIONS)
     parser.add_argument("--clips", type=Path, default=paths.CLIPS)
     parser.add_argument("--predictions", type=Path, help=f"answers, by default {paths.PREDICTIONS}")
-    parser.add_argument("--kind", choices=get_args(Kind))
-    parser.add_argument("--meaning", choices=get_args(Meaning))
+    parser.add_argument("--kind", choices=[*KINDS])
+    parser.add_argument("--meaning", choices=[*MEANINGS])
     parser.add_argument("--shots", type=int)
     parser.add_argument("--query", help="a narration id")
     parser.add_argument("--number", type=int, default=12, help="episodes drawn at random")

@@ -1,7 +1,8 @@
 """Profiles: params.yaml composed from the groups in conf/, as `dvc exp run -S` composes it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
@@ -43,6 +44,23 @@ def compose_params(overrides: Sequence[str], folder: Path = CONF) -> tuple[str, 
         raise ParamsError(f"{folder}: {' '.join(overrides)}: {error}") from error
     origin = " ".join([str(folder), *overrides])
     return OmegaConf.to_yaml(config), check_section(values, Params, origin)
+
+
+def override(base: Mapping[str, Any], changes: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Parameters with other values at dotted keys, each put in place of the old one whole.
+
+    Raises:
+        ParamsError: `base` has no such key; `origin` says who asked for it.
+    """
+    config = OmegaConf.create(dict(base))
+    OmegaConf.set_struct(config, value=True)
+    for key, value in changes.items():
+        try:
+            OmegaConf.update(config, key, value, merge=False)
+        except OmegaConfBaseException as error:
+            raise ParamsError(f"{origin} changes '{key}', not in params.yaml") from error
+    changed: dict[str, Any] = OmegaConf.to_container(config)  # type: ignore[assignment]
+    return changed
 
 
 def choices(group: str, folder: Path = CONF) -> list[str]:

@@ -4,7 +4,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from eilev.config.section import Kind, Meaning, Positive, Section, Seed, Share
+from eilev.config.section import OneOf, Positive, Section, Seed, Share
+from eilev.vocabulary import KINDS, MEANINGS
+
+Kind = Annotated[str, OneOf(KINDS)]
+Meaning = Annotated[str, OneOf(MEANINGS)]
 
 
 def _require_divisible(shots: tuple[int, ...], ways: int) -> None:
@@ -24,9 +28,10 @@ class MixtureItem(Section):
     shots: tuple[Annotated[int, Field(ge=0)], ...] | None = None
 
     @model_validator(mode="after")
-    def _ways_belong_to_contrastive(self) -> Self:
-        if (self.kind == "contrastive") != (self.ways is not None):
-            raise ValueError("'ways' is required for contrastive episodes and only for them")
+    def _ways_belong_to_their_kinds(self) -> Self:
+        if KINDS[self.kind].in_ways != (self.ways is not None):
+            wanted = "needs" if self.ways is None else "has no"
+            raise ValueError(f"a mixture item of kind '{self.kind}' {wanted} 'ways'")
         return self
 
 
@@ -60,7 +65,7 @@ class EpisodeMixture(Section):
             shots = item.shots or self.shots
             if item.ways is not None:
                 _require_divisible(shots, item.ways)
-            if item.meaning in ("permuted", "renamed") and not any(shots):
+            if MEANINGS[item.meaning].reassigned and not any(shots):
                 raise ValueError(f"{item.meaning} episodes need a number above 0 among 'shots'")
         return self
 
@@ -80,7 +85,7 @@ class EvaluationEpisodes(Section):
 
     @model_validator(mode="after")
     def _ways_divide_shots(self) -> Self:
-        if "contrastive" in self.kinds:
+        if any(KINDS[kind].in_ways for kind in self.kinds):
             _require_divisible(self.shots, self.ways)
         return self
 

@@ -4,11 +4,16 @@ A stage reads its own sections with `load_section`, so its result depends on the
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import core_schema
+
+from eilev.vocabulary import listed
 
 PARAMS = Path("params.yaml")
 
@@ -18,9 +23,26 @@ Even = Annotated[int, Field(ge=2, multiple_of=2)]
 Seed = Annotated[int, Field(ge=0)]
 
 Source = Literal["ego4d", "epic_kitchens", "table"]
-Kind = Literal["bursty", "random", "contrastive"]
-Meaning = Literal["natural", "canonical", "permuted", "renamed"]
 Condition = Literal["bursty", "random", "contrastive", "shuffled", "no_video", "new_words"]
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Constraint of a text: it is one of the names of a table of the vocabulary."""
+
+    names: Mapping[str, object]
+
+    def check(self, name: str) -> str:
+        """Return the name, or say which ones there are."""
+        if name not in self.names:
+            raise ValueError(f"'{name}' is unknown, must be {listed(self.names)}")
+        return name
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return {**handler(schema), "enum": [*self.names]}
 
 
 class Section(BaseModel):

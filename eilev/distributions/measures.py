@@ -18,6 +18,7 @@ from eilev.distributions.properties import (
     zipf_exponent,
 )
 from eilev.episodes.classes import Bools, Ints, action_numbers, pair_keys, shares_class
+from eilev.vocabulary import KINDS
 
 _TOP = 10
 
@@ -79,13 +80,17 @@ def action_counts(actions: Ints) -> Ints:
     return -np.sort(-np.unique(actions[actions >= 0], return_counts=True)[1])
 
 
-def measured_burstiness(episodes: pd.DataFrame) -> Burstiness | None:
-    """Burstiness over the context items of the episodes that are not contrastive.
+def _is_measured(episodes: pd.DataFrame) -> "pd.Series[bool]":
+    return ~episodes["kind"].isin([name for name, kind in KINDS.items() if kind.in_ways])
 
-    Contrastive contexts are fixed by their ways and shots and are checked exactly instead. None
+
+def measured_burstiness(episodes: pd.DataFrame) -> Burstiness | None:
+    """Burstiness over the context items of the episodes that are not in ways.
+
+    Contexts in ways are fixed by their ways and shots and are checked exactly instead. None
     where there is no item.
     """
-    chosen = episodes[episodes["kind"] != "contrastive"]
+    chosen = episodes[_is_measured(episodes)]
     size = int(chosen["context_size"].sum())
     if not size:
         return None
@@ -95,7 +100,7 @@ def measured_burstiness(episodes: pd.DataFrame) -> Burstiness | None:
 
 def expected_burstiness(episodes: pd.DataFrame) -> Burstiness | None:
     """What `measured_burstiness` would be if these contexts had been drawn at random."""
-    chosen = episodes[episodes["kind"] != "contrastive"]
+    chosen = episodes[_is_measured(episodes)]
     weights = chosen["context_size"].to_numpy(dtype=np.float64)
     if not weights.sum():
         return None
@@ -123,7 +128,7 @@ def burstiness_counts(episodes: pd.DataFrame) -> list[int]:
 
     Of the episodes that `measured_burstiness` is about.
     """
-    chosen = episodes[(episodes["kind"] != "contrastive") & (episodes["context_size"] > 0)]
+    chosen = episodes[_is_measured(episodes) & (episodes["context_size"] > 0)]
     shares = chosen["num_shared"] / chosen["context_size"]
     return [int(count) for count in np.histogram(shares, bins=10, range=(0, 1))[0]]
 

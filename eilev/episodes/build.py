@@ -8,23 +8,24 @@ clips only, contrastive ones from the query's own split.
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from eilev.config.episodes import EpisodesConfig, EvaluationEpisodes
-from eilev.config.section import Kind
-from eilev.episodes import contrastive, sampler
+from eilev.config.episodes import EpisodesConfig, EvaluationEpisodes, Kind
+from eilev.episodes import sampler
 from eilev.episodes.classes import Bools, Floats, Ints, action_numbers, encode_classes
 from eilev.episodes.draws import row_uniforms
+from eilev.episodes.kinds import SAMPLERS, ContextShape
 from eilev.episodes.marginal import draw_marginal
 from eilev.episodes.meaning import Rewriter, make_rewriter
 from eilev.episodes.recipes import Recipe, mixture_recipes, round_shares
 from eilev.episodes.rows import episode_rows
 from eilev.parquet import text_array
 from eilev.schema import SPLITS, Split
+from eilev.vocabulary import KINDS
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,8 +34,6 @@ _CHUNK = 1 << 15
 
 # What random numbers are for; with seed, split and epoch the key of their stream.
 _PICK_QUERIES, _MIX, _DRAW = range(3)
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Stock:
 
 
 @dataclass(frozen=True)
-class Draw:
+class Lot:
     """Episodes to draw together: one per query, each by one of the recipes."""
 
     split: Split
@@ -150,7 +149,7 @@ def _draw_mixture(stock: Stock, split: Split, config: EpisodesConfig) -> Iterato
         rng = np.random.default_rng(_key(config.seed, split, epoch, _MIX))
         key = _key(config.seed, split, epoch, _DRAW)
         for table, possible in _draw(
-            stock, Draw(split, epoch, queries, recipes, rng.permutation(choice), key)
+            stock, Lot(split, epoch, queries, recipes, rng.permutation(choice), key)
         ):
             kept.append(possible)
             yield table
@@ -165,17 +164,17 @@ def _draw_evaluation(
     Queries need a verb and a noun class: an answer to the others could never be called right.
     Contrastive ones also need a context at the largest shot count.
     """
-    ways = config.ways if kind == "contrastive" else 1
+    ways = config.ways if KINDS[kind].in_ways else 1
     all_shots = sorted({shots for shots in config.shots if shots % ways == 0})
 
     def draw(queries: Ints, shots: int) -> Iterator[tuple[pa.Table, Bools]]:
         recipe = Recipe(kind, config.meaning, shots, ways)
         key = _key(seed, split, 0, _DRAW, shots, kind)
-        return _draw(stock, Draw(split, 0, queries, (recipe,), np.zeros_like(queries), key))
+        return _draw(stock, Lot(split, 0, queries, (recipe,), np.zeros_like(queries), key))
 
     clips = stock.corpora[split].clips
     clips = clips[(stock.verbs[clips] >= 0) & (stock.nouns[clips] >= 0)]
-    if kind == "contrastive":
+    if KINDS[kind].in_ways:
         kept = [possible for _, possible in draw(clips, all_shots[-1])]
         _report_skipped(split, kept)
         clips = clips[np.concatenate([np.empty(0, np.bool_), *kept])]
@@ -199,7 +198,7 @@ def _key(
     seed: int, split: Split, epoch: int, purpose: int, shots: int = 0, kind: Kind = "bursty"
 ) -> tuple[int, ...]:
     """Key of a stream of random numbers; of fixed length, as trailing zeros would not count."""
-    return (seed, SPLITS.index(split), epoch, purpose, shots, KINDS.index(kind))
+    return (seed, SPLITS.index(split), epoch, purpose, shots, KINDS[kind].key)
 
 
 def _pick(clips: Ints, most: int | None, key: tuple[int, ...]) -> Ints:
@@ -209,28 +208,28 @@ def _pick(clips: Ints, most: int | None, key: tuple[int, ...]) -> Ints:
     return np.sort(np.random.default_rng(key).choice(clips, most, replace=False))
 
 
-def _draw(stock: Stock, draw: Draw) -> Iterator[tuple[pa.Table, Bools]]:
-    """Draw the episodes of a draw chunk by chunk, in the order of the queries.
+def _draw(stock: Stock, lot: Lot) -> Iterator[tuple[pa.Table, Bools]]:
+    """Lot the episodes of a draw chunk by chunk, in the order of the queries.
 
     Yields:
         The rows of a chunk, and which of its queries have an episode.
     """
-    width = max(recipe.draws for recipe in draw.recipes)
-    for start in range(0, draw.queries.size, _CHUNK):
-        choice = draw.choice[start : start + _CHUNK]
-        uniforms = row_uniforms(draw.key, start, choice.size, width)
+    width = max(recipe.draws for recipe in lot.recipes)
+    for start in range(0, lot.queries.size, _CHUNK):
+        choice = lot.choice[start : start + _CHUNK]
+        uniforms = row_uniforms(lot.key, start, choice.size, width)
         kept = np.ones(choice.size, dtype=np.bool_)
         rows, pieces = [], []
-        for number, recipe in enumerate(draw.recipes):
+        for number, recipe in enumerate(lot.recipes):
             mine = np.flatnonzero(choice == number)
-            queries = draw.queries[start + mine]
-            contexts, possible = _draw_contexts(stock, draw.split, queries, recipe, uniforms[mine])
+            queries = lot.queries[start + mine]
+            contexts, possible = _draw_contexts(stock, lot.split, queries, recipe, uniforms[mine])
             kept[mine] = possible
             rows.append(mine[possible])
             items = np.column_stack([contexts, queries[possible]])
             numbers = uniforms[rows[-1]]
             pieces.append(
-                episode_rows(stock.ids, stock.rewriter, draw.epoch, recipe, items, numbers)
+                episode_rows(stock.ids, stock.rewriter, lot.epoch, recipe, items, numbers)
             )
         order = np.argsort(np.concatenate(rows), kind="stable")
         yield pa.concat_tables(pieces).take(order), kept
@@ -240,20 +239,12 @@ def _draw_contexts(
     stock: Stock, split: Split, queries: Ints, recipe: Recipe, uniforms: Floats
 ) -> tuple[Ints, Bools]:
     """Contexts as clips (num_possible, shots), and for which queries one is possible."""
-    home: Split = split if recipe.kind == "contrastive" else "train"
+    home: Split = split if KINDS[recipe.kind].from_own_split else "train"
     corpus = stock.corpora[home]
     rows = stock.places[queries] if home == split else np.full_like(queries, -1)
     asked = sampler.Queries(stock.verbs[queries], stock.nouns[queries], rows)
-    possible = np.ones(queries.size, dtype=np.bool_)
     if recipe.shots == 0:
-        return np.empty((queries.size, 0), np.int64), possible
-    if recipe.kind == "bursty":
-        ratio = stock.verb_noun_ratio
-        drawn = sampler.draw_bursty(corpus.index, asked, recipe.shots, ratio, uniforms)
-    elif recipe.kind == "random":
-        drawn = sampler.draw_random(corpus.index, asked, recipe.shots, uniforms)
-    else:
-        drawn, possible = contrastive.draw_contrastive(
-            corpus.index, asked, recipe.shots, recipe.ways, uniforms
-        )
+        return np.empty((queries.size, 0), np.int64), np.ones(queries.size, dtype=np.bool_)
+    shape = ContextShape(recipe.shots, recipe.ways, stock.verb_noun_ratio)
+    drawn, possible = SAMPLERS[recipe.kind].draw(corpus.index, asked, shape, uniforms)
     return corpus.clips[drawn], possible

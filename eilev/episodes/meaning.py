@@ -8,7 +8,7 @@ renamed    the same word by word: the synonyms and homonyms of the episode's nar
            that a class can have several new words
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -108,7 +108,11 @@ def _vocabulary(
     )
 
 
-def write_canonical(rewriter: Rewriter, clips: Ints) -> list[list[str]]:
+def write_canonical(
+    rewriter: Rewriter,
+    clips: Ints,
+    uniforms: Floats,  # noqa: ARG001  (nothing is drawn)
+) -> list[list[str]]:
     """Narrations of clips (num_episodes, num_items) in the canonical words of their classes."""
     verbs, nouns = (
         np.array([*vocabulary.canonical, ""], dtype=object)[vocabulary.codes[clips].clip(-1)]
@@ -231,6 +235,14 @@ def _write(
         ]
         for episode in zip(clips.tolist(), verbs.tolist(), nouns.tolist(), strict=True)
     ]
+
+
+# Of each meaning (eilev.vocabulary.MEANINGS) that has other words than the narrators'.
+WRITERS: Mapping[str, Callable[[Rewriter, Ints, Floats], list[list[str]]]] = {
+    "canonical": write_canonical,
+    "permuted": write_permuted,
+    "renamed": write_renamed,
+}
 
 
 class WordReader:

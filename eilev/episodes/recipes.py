@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eilev.config.episodes import EpisodeMixture
-from eilev.config.section import Kind, Meaning
-from eilev.episodes import contrastive
+from eilev.config.episodes import EpisodeMixture, Kind, Meaning
 from eilev.episodes.classes import Ints
+from eilev.episodes.kinds import SAMPLERS
+from eilev.vocabulary import KINDS, MEANINGS
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,13 @@ class Recipe:
     kind: Kind
     meaning: Meaning
     shots: int
-    # Actions in a contrastive context; 1 otherwise.
+    # Actions in a context of several; 1 otherwise.
     ways: int = 1
 
     @property
     def context_draws(self) -> int:
         """Random numbers that drawing one context takes."""
-        if self.kind == "contrastive":
-            return contrastive.num_draws(self.shots, self.ways)
-        return 2 * self.shots
+        return SAMPLERS[self.kind].num_draws(self.shots, self.ways)
 
     @property
     def draws(self) -> int:
@@ -37,13 +35,13 @@ class Recipe:
 def mixture_recipes(config: EpisodeMixture) -> tuple[tuple[Recipe, ...], list[float]]:
     """Recipes of a mixture and their shares: an item's share is divided among its shot counts.
 
-    A permuted or renamed item takes only shot counts above zero, because without a context nothing
-    tells its words; a contrastive one only those that its ways divide.
+    An item whose words are re-assigned takes only shot counts above zero, because without a context
+    nothing tells its words; one in ways only those that its ways divide.
     """
     recipes: list[Recipe] = []
     shares: list[float] = []
     for item in config.mixture:
-        needs_context = item.meaning in ("permuted", "renamed") or item.kind == "contrastive"
+        needs_context = MEANINGS[item.meaning].reassigned or KINDS[item.kind].in_ways
         least = 1 if needs_context else 0
         counts = item.shots or config.shots
         shots = [s for s in counts if s >= least and s % (item.ways or 1) == 0]

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eilev.episodes.classes import Floats, Ints
-from eilev.episodes.meaning import Rewriter, write_canonical, write_permuted, write_renamed
+from eilev.episodes.meaning import WRITERS, Rewriter
 from eilev.episodes.recipes import Recipe
 from eilev.schema import EPISODES
+from eilev.vocabulary import MEANINGS
 
 
 def episode_rows(
@@ -51,14 +52,9 @@ def _narrations(
     rewriter: Rewriter, recipe: Recipe, items: Ints, uniforms: Floats
 ) -> "pa.Array[Any]":
     kind = EPISODES.field("narrations").type
-    texts: list[list[str]] | list[None]
-    if recipe.meaning == "natural":
-        texts = [None] * len(items)
-    elif recipe.meaning == "canonical":
-        texts = write_canonical(rewriter, items)
-    else:
+    texts: list[list[str]] | list[None] = [None] * len(items)
+    if MEANINGS[recipe.meaning].rewritten:
         own = uniforms[:, recipe.context_draws : recipe.draws]
-        write = write_permuted if recipe.meaning == "permuted" else write_renamed
-        texts = write(rewriter, items, own)
+        texts = WRITERS[recipe.meaning](rewriter, items, own)
     column: pa.Array[Any] = pa.array(texts, kind)
     return column

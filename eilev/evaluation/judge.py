@@ -12,9 +12,8 @@ from eilev.evaluation.trials import Trial
 from eilev.language.lexicon import Lexicon
 from eilev.language.new_words import NEW_NOUNS, NEW_VERBS
 from eilev.schema import OTHER_VERB, Split
+from eilev.vocabulary import MEANINGS
 
-# Meanings under which only the episode says what a word stands for.
-_REASSIGNED = ("permuted", "renamed", "new")
 # Word to the classes that it stands for.
 _Meanings = Mapping[str, frozenset[str]]
 
@@ -24,7 +23,7 @@ class Judge:
 
     A verb word is right when it belongs to the query's verb class: synonyms count, and a homonym
     counts for each of its classes; nouns likewise. Where an episode re-assigns the words (meanings
-    `permuted`, `renamed` and `new`), those are right that it uses for the query's classes. A query
+    `permuted` and `renamed`), those are right that it uses for the query's classes. A query
     without verb or noun class, or of the catch-all verb, is not judged.
     """
 
@@ -40,7 +39,7 @@ class Judge:
         if trial.query not in self._classes:
             return None
         verb_class, noun_class = self._classes[trial.query]
-        if trial.meaning in _REASSIGNED:
+        if MEANINGS[trial.meaning].reassigned:
             verbs, nouns = self._episode_meanings(trial)
             return RightWords(_words_for(verbs, verb_class), _words_for(nouns, noun_class))
         return RightWords(self._verb_words[verb_class], self._noun_words[noun_class])
@@ -50,7 +49,7 @@ class Judge:
 
         Several for a homonym, none for a word without meaning there.
         """
-        reassigned = trial.meaning in _REASSIGNED
+        reassigned = MEANINGS[trial.meaning].reassigned
         verbs, nouns = self._episode_meanings(trial) if reassigned else self._meanings
         verb, noun = self._find(sentence)
         return verbs.get(verb or "", frozenset()), nouns.get(noun or "", frozenset())

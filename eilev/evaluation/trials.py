@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from eilev.config.section import Condition, Kind
+from eilev.config.section import Condition
 from eilev.episodes.meaning import make_rewriter, with_new_words, write_permuted
 from eilev.inputs.episode import episode_texts
 
@@ -17,7 +17,7 @@ CONTRASTIVE_SHUFFLED: Literal["contrastive_shuffled"] = "contrastive_shuffled"
 TrialCondition = Condition | Literal["contrastive_shuffled"]
 
 # The kind of episode that a condition is made from.
-_KIND_OF: Mapping[TrialCondition, Kind] = {
+_KIND_OF: Mapping[TrialCondition, str] = {
     "bursty": "bursty",
     "random": "random",
     "contrastive": "contrastive",
@@ -118,7 +118,7 @@ def _in_new_words(
         clips = place_of[np.ravel(ids)].to_numpy().reshape(len(rows), -1)
         uniforms = rng.random((len(rows), 4 * (int(str(shots)) + 1)))
         told = pd.Series(write_permuted(rewriter, clips, uniforms), index=rows.index)
-        pieces.append(rows.assign(meaning="new", narrations=told))
+        pieces.append(rows.assign(meaning="permuted", narrations=told))
     return pd.concat(pieces)
 
 

@@ -6,7 +6,6 @@ The stages run as they are, in a folder of their own that links to what they sha
 """
 
 import argparse
-import copy
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 import yaml
 
 from eilev import paths
+from eilev.config.compose import override
 from eilev.config.params import load_params
 from eilev.config.section import ParamsError
 from eilev.io import atomic_file
@@ -78,18 +78,13 @@ def variant_params(base: Mapping[str, Any], variant: str, seed: int) -> dict[str
     variants = yaml.safe_load(VARIANTS.read_text())
     if variant not in variants:
         raise ParamsError(f"{VARIANTS}: no variant '{variant}', there are {', '.join(variants)}")
-    params: dict[str, Any] = copy.deepcopy(dict(base))
-    changes = dict.fromkeys((f"{section}.seed" for section in SEEDED), seed)
-    for key, value in (changes | ASKED | variants[variant]).items():
-        *parents, last = key.split(".")
-        section = params
-        for parent in parents:
-            section = section.get(parent, {})
-        if last not in section:
-            raise ParamsError(f"{VARIANTS}: '{variant}' changes '{key}', not in params.yaml")
-        # A run may start from another one's model, of the same seed.
-        section[last] = value.format(seed=seed) if isinstance(value, str) else value
-    return params
+    changes: dict[str, Any] = dict.fromkeys((f"{section}.seed" for section in SEEDED), seed)
+    changes |= ASKED | variants[variant]
+    # A run may start from another one's model, of the same seed.
+    texts = {
+        key: value.format(seed=seed) for key, value in changes.items() if isinstance(value, str)
+    }
+    return override(base, changes | texts, f"{VARIANTS}: '{variant}'")
 
 
 def prepare(folder: Path, params: Mapping[str, Any]) -> None:

@@ -1,17 +1,23 @@
 """A model to train: from scratch, or a BLIP-2 checkpoint with parts of it frozen."""
 
+from pathlib import Path
+
 import torch
 from transformers import Blip2Config, Blip2QFormerConfig, Blip2VisionConfig, OPTConfig
 
 from eilev.config.train import ModelConfig, ScratchConfig
 from eilev.inputs.tokenizer import TextCodec
 from eilev.model.checkpoint import load_weights, set_special_tokens
-from eilev.model.hub import pretrained_folder
 from eilev.model.video_blip import VideoBlip
 
 
-def build_model(config: ModelConfig, codec: TextCodec) -> VideoBlip:
+def build_model(config: ModelConfig, codec: TextCodec, pretrained: Path | None = None) -> VideoBlip:
     """Build the model in float32 and freeze the modules that `config.freeze` names.
+
+    Args:
+        config: what is built, and what of it is not trained.
+        codec: its vocabulary and special tokens.
+        pretrained: folder of the checkpoint that `config.pretrained` names (`pretrained_folder`).
 
     Initial weights from scratch come from torch's global generator: seed it before.
 
@@ -19,12 +25,12 @@ def build_model(config: ModelConfig, codec: TextCodec) -> VideoBlip:
         ValueError: sizes that do not fit each other, or a checkpoint whose weights do not fit its
             config or whose vocabulary is smaller than the codec's.
     """
-    if config.pretrained is not None:
-        model = load_weights(pretrained_folder(config.pretrained))
-    elif config.scratch is not None:
+    if config.scratch is not None:
         model = _from_scratch(config.scratch, codec)
+    elif pretrained is not None:
+        model = load_weights(pretrained)
     else:
-        raise ValueError("train.model: give one of 'pretrained' and 'scratch'")
+        raise ValueError(f"train.model.pretrained is '{config.pretrained}': give its folder")
     set_special_tokens(model, codec)
     model.freeze(config.freeze)
     return model

@@ -1,13 +1,11 @@
 """report: one static page out of every stage's figures."""
 
-from typing import get_args
-
 import numpy as np
 
 from eilev import paths, schema
 from eilev.clips.store import ClipStore
 from eilev.config.report import ReportConfig
-from eilev.config.section import Kind, load_section
+from eilev.config.section import load_section
 from eilev.io import atomic_dir, read_json
 from eilev.parquet import read_table
 from eilev.report import charts
@@ -15,6 +13,7 @@ from eilev.report.html import fill
 from eilev.report.page import curve_table, data_charts, render_page, training_charts
 from eilev.report.samples import choose_samples
 from eilev.stages.runner import stage
+from eilev.vocabulary import KINDS
 
 LIVE_CURVES = paths.LIVE / "plots" / "metrics"
 
@@ -30,7 +29,7 @@ def main() -> None:
     rng = np.random.default_rng(config.seed)
     samples = {
         kind: choose_samples(predictions, narrations, clips, config.num_samples, rng, kind)
-        for kind in get_args(Kind)
+        for kind in KINDS
         if (predictions["condition"] == kind).any()
     }
     page = render_page(

@@ -19,6 +19,7 @@ from eilev.io import write_json
 from eilev.model.checkpoint import save_model
 from eilev.parquet import read_table
 from eilev.stages.runner import stage
+from eilev.stages.watched import watched_files
 from eilev.training.setup import make_reproducible, resumption, set_up
 from eilev.training.tracking import DvcLiveTracker, NullTracker
 from eilev.training.trainer import train
@@ -36,7 +37,11 @@ def main() -> None:
     episodes = {split: read_table(path, schema.EPISODES) for split, path in tables.items()}
     setup = set_up(config, narrations, episodes, ClipStore(paths.CLIPS))
     resume = resumption(
-        config, accelerator, [paths.NARRATIONS, *tables.values()], paths.CLIPS, paths.CHECKPOINTS
+        config,
+        accelerator,
+        [paths.NARRATIONS, *tables.values(), *watched_files("train")],
+        paths.CLIPS,
+        paths.CHECKPOINTS,
     )
     tracker = DvcLiveTracker(paths.LIVE) if accelerator.is_main_process else NullTracker()
     result = train(setup.model, setup.data, config, accelerator, tracker, resume)

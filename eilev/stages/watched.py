@@ -15,6 +15,7 @@ COMMON = (
     "eilev/paths.py",
     "eilev/schema.py",
     "eilev/stages/runner.py",
+    "eilev/vocabulary.py",
 )
 
 # Imported, but without a say in any result: one refuses bad parameters, the other is this list.
@@ -69,13 +70,15 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
 STAGES = tuple(_ROOMS)
 # The stages that an experiment runs with its own parameters, and what runs and compares them.
 OF_AN_EXPERIMENT = ("episodes", "validate", "train", "evaluate")
-EXPERIMENT = "eilev/experiments/variants.py"
+EXPERIMENT = ("eilev/config/compose.py", "eilev/experiments/variants.py")
 RESULTS = (
+    "eilev/config/compose.py",
     "eilev/config/section.py",
     "eilev/experiments",
     "eilev/io.py",
     "eilev/paths.py",
     "eilev/report",
+    "eilev/vocabulary.py",
 )
 
 
@@ -87,7 +90,7 @@ def watched(stage: str) -> list[str]:
 
 def watched_by_experiments() -> list[str]:
     """The same of an experiment, which runs several stages."""
-    return sorted({EXPERIMENT, *(path for name in OF_AN_EXPERIMENT for path in watched(name))})
+    return sorted({*EXPERIMENT, *(path for name in OF_AN_EXPERIMENT for path in watched(name))})
 
 
 def watched_files(stage: str) -> list[Path]:

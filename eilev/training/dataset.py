@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from eilev.inputs.episode import EpisodeFormat, episode_texts, make_layout
 from eilev.inputs.interleave import Layout
 from eilev.training.augmentation.symmetry import SYMMETRIES
+from eilev.vocabulary import MEANINGS
 
 
 @dataclass(frozen=True)
@@ -57,5 +58,5 @@ class EpisodeDataset(Dataset[EpisodeItem]):
         texts = episode_texts(row["narrations"], clip_ids, self.narrations)
         rng = np.random.default_rng([self.seed, int(row["epoch"]), index])
         layout = make_layout(texts, self.format, rng)
-        free = self.format.symmetries and row["meaning"] in ("permuted", "renamed")
+        free = self.format.symmetries and MEANINGS[row["meaning"]].reassigned
         return EpisodeItem(layout, clip_ids, int(rng.integers(len(SYMMETRIES))) if free else 0)

@@ -46,11 +46,13 @@ def set_up(
         config: The train section.
         narrations: schema.NARRATIONS.
         episodes: schema.EPISODES of `train` and `val`.
-        clips: ClipCache of every clip in them.
+        clips: frames of every clip in them.
     """
-    codec, preprocessing = _text_and_pixels(config, narrations, episodes)
+    origin = config.model.pretrained
+    pretrained = None if origin is None else pretrained_folder(origin)
+    codec, preprocessing = _text_and_pixels(config, pretrained, narrations, episodes)
     torch.manual_seed(config.seed)
-    model = build_model(config.model, codec)
+    model = build_model(config.model, codec, pretrained)
     encoder_decoder = not model.config.use_decoder_only_language_model
     texts = narrations.set_index("narration_id")["narration"].to_dict()
     formats = {
@@ -89,12 +91,12 @@ def make_reproducible(accelerator: Accelerator) -> None:
 def resumption(
     config: TrainConfig, accelerator: Accelerator, inputs: list[Path], clips: Path, folder: Path
 ) -> Resumption:
-    """Fingerprint a run: parameters, launch settings, tables, clips and the code it runs.
+    """Fingerprint a run: parameters, launch settings, clips, and the files it is given.
 
     Args:
         config: The train section.
         accelerator: Process count, accumulation and precision decide what a step is.
-        inputs: Tables that the run reads, hashed whole.
+        inputs: Tables and code that the run depends on, hashed whole.
         clips: Folder of the clips, told apart by the sizes of its files (they can be huge).
         folder: Where checkpoints lie.
 
@@ -109,16 +111,17 @@ def resumption(
         "torch": torch.__version__,
         "clips": {path.name: path.stat().st_size for path in sorted(clips.iterdir())},
     }
-    package = Path(__file__).parents[1]
-    code = (path for name in ("data", "model", "training") for path in package.glob(f"{name}/*.py"))
-    return Resumption(folder, fingerprint(settings, [*inputs, *sorted(code)]))
+    return Resumption(folder, fingerprint(settings, inputs))
 
 
 def _text_and_pixels(
-    config: TrainConfig, narrations: pd.DataFrame, episodes: Mapping[str, pd.DataFrame]
+    config: TrainConfig,
+    pretrained: Path | None,
+    narrations: pd.DataFrame,
+    episodes: Mapping[str, pd.DataFrame],
 ) -> tuple[TextCodec, Preprocessing]:
-    if config.model.pretrained is not None:
-        return load_inputs(pretrained_folder(config.model.pretrained))
+    if pretrained is not None:
+        return load_inputs(pretrained)
     assert config.model.scratch is not None  # noqa: S101  (ModelConfig has exactly one origin)
     # Episodes whose words are permuted may inflect a word as no narration does.
     own = (rows for table in episodes.values() for rows in table["narrations"].dropna())

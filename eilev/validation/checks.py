@@ -7,6 +7,7 @@ from eilev.distributions.items import ClipFacts, Items
 from eilev.distributions.measures import count_per_episode, is_training_clip
 from eilev.episodes.classes import Bools, Ints, pair_keys
 from eilev.schema import Split
+from eilev.vocabulary import KINDS, MEANINGS
 
 
 def violations(
@@ -23,11 +24,16 @@ def violations(
     Returns:
         One row per episode, in the order of `episodes`.
     """
-    is_contrastive = (episodes["kind"] == "contrastive").to_numpy(dtype=np.bool_)
+    own_split, in_ways = (
+        episodes["kind"]
+        .map(lambda name, trait=trait: getattr(KINDS.get(name), trait, False))
+        .to_numpy(dtype=np.bool_)
+        for trait in ("from_own_split", "in_ways")
+    )
     columns = {
         **_identity(episodes, items),
-        **_origin(items, facts, split, is_contrastive),
-        **_actions(items, is_contrastive),
+        **_origin(items, facts, split, own_split),
+        **_actions(items, in_ways),
         **_narrations(episodes, items, facts),
     }
     return pd.DataFrame(columns)
@@ -49,10 +55,10 @@ def _identity(episodes: pd.DataFrame, items: Items) -> dict[str, Ints]:
     }
 
 
-def _origin(items: Items, facts: ClipFacts, split: Split, is_contrastive: Bools) -> dict[str, Ints]:
+def _origin(items: Items, facts: ClipFacts, split: Split, own_split: Bools) -> dict[str, Ints]:
     decoded = np.append(facts.decoded, False)[items.clip]
     splits = np.array([*facts.splits, ""], dtype=object)[items.clip]
-    home = np.where(is_contrastive, split, "train")[items.episode]
+    home = np.where(own_split, split, "train")[items.episode]
     expected = np.where(items.is_query, split, home)
     elsewhere = splits != expected
     training = is_training_clip(facts)
@@ -66,8 +72,8 @@ def _origin(items: Items, facts: ClipFacts, split: Split, is_contrastive: Bools)
     }
 
 
-def _actions(items: Items, is_contrastive: Bools) -> dict[str, Ints]:
-    num = is_contrastive.size
+def _actions(items: Items, in_ways: Bools) -> dict[str, Ints]:
+    num = in_ways.size
     context = ~items.is_query
     episode = items.episode[context]
     verbs, nouns = items.verbs[context], items.nouns[context]
@@ -78,27 +84,32 @@ def _actions(items: Items, is_contrastive: Bools) -> dict[str, Ints]:
     least, most, ways = _group_sizes(episode, actions, num)
     shared = 2 * ways - _num_distinct(episode, verbs, num) - _num_distinct(episode, nouns, num)
     return {
-        "items_of_the_query_action": np.where(is_contrastive, 0, same),
-        "uneven_actions": np.where(is_contrastive, most - least, 0),
+        "items_of_the_query_action": np.where(in_ways, 0, same),
+        "uneven_actions": np.where(in_ways, most - least, 0),
         # same == shots / ways, without a division.
-        "wrong_share_of_the_query_action": np.where(is_contrastive, np.abs(same * ways - size), 0),
-        "classes_shared_by_actions": np.where(is_contrastive, shared, 0),
+        "wrong_share_of_the_query_action": np.where(in_ways, np.abs(same * ways - size), 0),
+        "classes_shared_by_actions": np.where(in_ways, shared, 0),
     }
 
 
 def _narrations(episodes: pd.DataFrame, items: Items, facts: ClipFacts) -> dict[str, Ints]:
-    is_natural, is_permuted, is_renamed = (
-        (episodes["meaning"] == meaning).to_numpy(dtype=np.bool_)
-        for meaning in ("natural", "permuted", "renamed")
+    meanings = [MEANINGS.get(name, MEANINGS["natural"]) for name in episodes["meaning"]]
+    rewritten, reassigned, is_renamed = (
+        np.array(traits, dtype=np.bool_)
+        for traits in (
+            [meaning.rewritten for meaning in meanings],
+            [meaning.reassigned for meaning in meanings],
+            [meaning.one_word_per == "word" for meaning in meanings],
+        )
     )
     brought = np.array([0 if own is None else len(own) for own in episodes["narrations"]])
-    wanted = np.where(is_natural, 0, episodes["context"].map(len).to_numpy("int64") + 1)
+    wanted = np.where(rewritten, episodes["context"].map(len).to_numpy("int64") + 1, 0)
     synonyms, homonyms = _exchanged_words(items, facts, is_renamed)
     return {
         "missing_or_extra_narrations": np.abs(brought - wanted),
         "foreign_narrations": count_per_episode(items, items.is_foreign),
-        "words_beside_the_class_word": np.where(is_natural, 0, synonyms),
-        "words_of_several_classes": np.where(is_permuted | is_renamed, homonyms, 0),
+        "words_beside_the_class_word": np.where(rewritten, synonyms, 0),
+        "words_of_several_classes": np.where(reassigned, homonyms, 0),
     }
 
 

@@ -6,17 +6,16 @@ readers who have not seen the code.
 
 import math
 from collections.abc import Sequence
-from typing import get_args
 
 from great_expectations.core.expectation_suite import ExpectationSuite
 from great_expectations.expectations import core
 from great_expectations.expectations.expectation import Expectation
 
 from eilev import schema
-from eilev.config.section import Kind, Meaning
 from eilev.config.validate import Bounds, ValidateConfig
 from eilev.schema import Split
 from eilev.validation import expectations as own
+from eilev.vocabulary import KINDS, MEANINGS, listed
 
 NARRATIONS_SUITE = "narrations"
 CLIPS_SUITE = "clips"
@@ -119,13 +118,13 @@ def _episodes(split: Split) -> list[Expectation]:
         *_complete("query", "context", "shots", "epoch", "kind", "meaning"),
         core.ExpectColumnValuesToBeInSet(
             column="kind",
-            value_set=list(get_args(Kind)),
-            description="An episode is bursty, random or contrastive.",
+            value_set=[*KINDS],
+            description=f"An episode is {listed(KINDS)}.",
         ),
         core.ExpectColumnValuesToBeInSet(
             column="meaning",
-            value_set=list(get_args(Meaning)),
-            description="An episode's words are natural, canonical, permuted or renamed.",
+            value_set=[*MEANINGS],
+            description=f"An episode's words are {listed(MEANINGS)}.",
         ),
         core.ExpectColumnValuesToBeBetween(
             column="epoch", min_value=0, description="Epochs are counted from 0."

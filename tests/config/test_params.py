@@ -70,8 +70,11 @@ def test_a_bad_value_is_named(tmp_path, section, key, value, message):
     ("item", "message"),
     [
         ({"kind": "bursty", "meaning": "natural", "share": 0.5}, "must sum to 1"),
-        ({"kind": "contrastive", "meaning": "natural", "share": 1.0}, "'ways' is required"),
-        ({"kind": "bursty", "meaning": "natural", "share": 1.0, "ways": 2}, "'ways' is required"),
+        ({"kind": "contrastive", "meaning": "natural", "share": 1.0}, "needs 'ways'"),
+        (
+            {"kind": "bursty", "meaning": "natural", "share": 1.0, "ways": 2},
+            "'bursty' has no 'ways'",
+        ),
     ],
 )
 def test_a_mixture_that_makes_no_sense_is_refused(tmp_path, item, message):

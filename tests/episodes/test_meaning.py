@@ -94,7 +94,8 @@ def test_words_of_several_words_are_read() -> None:
 
 
 def test_canonical_words_leave_one_word_per_class() -> None:
-    written = meaning.write_canonical(_rewriter(), np.array([[0, 1, 2, 3], [4, 5, 6, 7]]))
+    clips = np.array([[0, 1, 2, 3], [4, 5, 6, 7]])
+    written = meaning.write_canonical(_rewriter(), clips, np.empty((2, 0)))
     assert written == [
         [
             "The camera wearer cuts the onion.",

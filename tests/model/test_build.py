@@ -50,7 +50,7 @@ def test_reference_checkpoint_is_frozen_as_asked(shared):
     folder = shared / "fixtures" / "reference" / "opt"
     config = ModelConfig(pretrained=str(folder), scratch=None, freeze=("vision_model",))
     codec = load_codec(folder)
-    model = build_model(config, codec)
+    model = build_model(config, codec, folder)
     assert not any(p.requires_grad for p in model.vision_model.parameters())
     assert all(p.requires_grad for p in model.language_model.parameters())
     # The row behind the tokenizer's last token.
@@ -62,4 +62,4 @@ def test_a_larger_tokenizer_is_refused(shared):
     config = ModelConfig(pretrained=str(folder), scratch=None, freeze=())
     codec = train_word_codec([" ".join(f"word{i}" for i in range(400))])
     with pytest.raises(ValueError, match="404 tokens, but the model only 336"):
-        build_model(config, codec)
+        build_model(config, codec, folder)
