@@ -1,102 +1,27 @@
 """Expectations in the field's words, on top of Great Expectations' own.
 
 A property such as burstiness needs several columns, so its metric is defined on the whole table
-(`eilev.distributions.measures`); an exact invariant is a column that counts what breaks it
+(`eilev.validation.figures`); an exact invariant is a column that counts what breaks it
 (`eilev.validation.checks`). Importing this module registers the classes with Great Expectations.
 """
 
 from abc import ABC
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from great_expectations.core.expectation_validation_result import ExpectationValidationResult
-from great_expectations.core.metric_domain_types import MetricDomainTypes
-from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 from great_expectations.expectations.core import ExpectColumnValuesToBeBetween
 from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-from great_expectations.expectations.metrics.metric_provider import metric_value
-from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 from great_expectations.render import LegacyDiagnosticRendererType
 from great_expectations.render.renderer.renderer import renderer
 
-from eilev.distributions import measures
+from eilev.validation import figures
 
 Part = Literal["verb", "noun"]
 
 # Bars of eight heights, and the mark of an empty one.
 _BARS = "\u00b7\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
-
-
-class _Property(TableMetricProvider):
-    """A figure of a whole table, None where it is not defined."""
-
-    # Takes the table and the metric's value keys.
-    measure: ClassVar[Callable[..., float | list[int] | None]]
-
-    @metric_value(engine=PandasExecutionEngine)
-    def _pandas(
-        cls,  # noqa: N805  # Great Expectations passes the class
-        execution_engine: PandasExecutionEngine,
-        metric_domain_kwargs: dict[str, Any],
-        metric_value_kwargs: dict[str, Any],
-        **_: Any,
-    ) -> float | list[int] | None:
-        table, _compute, _accessor = execution_engine.get_compute_domain(
-            domain_kwargs=metric_domain_kwargs, domain_type=MetricDomainTypes.TABLE
-        )
-        return cls.measure(table, **metric_value_kwargs)
-
-
-class Burstiness(_Property):
-    """Share of context items that share the query's verb or noun class."""
-
-    metric_name = "table.burstiness"
-    measure = staticmethod(measures.burstiness_level)
-
-
-class BurstinessCounts(_Property):
-    """Episodes by the share of context items that share a class with the query, in tenths."""
-
-    metric_name = "table.burstiness_counts"
-    measure = staticmethod(measures.burstiness_counts)
-
-
-class RankCounts(_Property):
-    """Queries by the rank of their action, in octaves."""
-
-    metric_name = "table.rank_counts"
-    measure = staticmethod(measures.rank_counts)
-
-
-class BurstinessAboveRandom(_Property):
-    """Burstiness minus the level that random contexts of the same queries would have."""
-
-    metric_name = "table.burstiness_above_random"
-    measure = staticmethod(measures.burstiness_above_random)
-
-
-class ZipfExponent(_Property):
-    """Maximum-likelihood Zipf exponent of the queries' action frequencies."""
-
-    metric_name = "table.zipf_exponent"
-    measure = staticmethod(measures.query_zipf_exponent)
-
-
-class Synonymy(_Property):
-    """H(word | class) in bits."""
-
-    metric_name = "table.synonymy"
-    value_keys = ("part",)
-    measure = staticmethod(measures.measured_synonymy)
-
-
-class Homonymy(_Property):
-    """H(class | word) in bits."""
-
-    metric_name = "table.homonymy"
-    value_keys = ("part",)
-    measure = staticmethod(measures.measured_homonymy)
 
 
 class _ExpectPropertyBetween(BatchExpectation, ABC):
@@ -167,20 +92,20 @@ def draw_bars(counts: Sequence[int]) -> str:
 class ExpectBurstinessBetween(_ExpectDrawnPropertyBetween):
     """Expect the burstiness of the bursty and random episodes to be between two bounds."""
 
-    metric_dependencies = ("table.burstiness", "table.burstiness_counts")
+    metric_dependencies = (figures.Burstiness.metric_name, figures.BurstinessCounts.metric_name)
     bars = "episodes by the share of their context that is bursty, from 0 to 1"
 
 
 class ExpectBurstinessAboveRandomBetween(_ExpectPropertyBetween):
     """Expect burstiness to exceed the level of random contexts by an amount between two bounds."""
 
-    metric_dependencies = ("table.burstiness_above_random",)
+    metric_dependencies = (figures.BurstinessAboveRandom.metric_name,)
 
 
 class ExpectZipfExponentBetween(_ExpectDrawnPropertyBetween):
     """Expect the Zipf exponent of the action frequencies to be between two bounds."""
 
-    metric_dependencies = ("table.zipf_exponent", "table.rank_counts")
+    metric_dependencies = (figures.ZipfExponent.metric_name, figures.RankCounts.metric_name)
     bars = "queries by the rank of their action: 1, 2 to 3, 4 to 7, ..."
 
 
@@ -196,13 +121,13 @@ class ExpectWordProperty(_ExpectPropertyBetween, ABC):
 class ExpectSynonymyBetween(ExpectWordProperty):
     """Expect the bits by which a class leaves its word open to be between two bounds."""
 
-    metric_dependencies = ("table.synonymy",)
+    metric_dependencies = (figures.Synonymy.metric_name,)
 
 
 class ExpectHomonymyBetween(ExpectWordProperty):
     """Expect the bits by which a word leaves its class open to be between two bounds."""
 
-    metric_dependencies = ("table.homonymy",)
+    metric_dependencies = (figures.Homonymy.metric_name,)
 
 
 class _ExpectNone(ExpectColumnValuesToBeBetween, ABC):
