@@ -168,7 +168,8 @@ print(sorted(heavy & sys.modules.keys()))
 # An installation of `eilev[serve]` has none of these.
 WITHOUT_TORCH = """
 import sys
-for name in ("torch", "transformers", "huggingface_hub", "safetensors", "accelerate"):
+torch = ("torch", "transformers", "huggingface_hub", "safetensors", "accelerate")
+for name in (*torch, "pandas", "pyarrow"):
     sys.modules[name] = None
 from eilev import Narrator
 """
