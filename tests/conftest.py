@@ -15,11 +15,17 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
-    """Folder with the golden cases, which are not part of the repository."""
-    folder = ROOT.parent / "shared"
-    if not (folder / "fixtures").is_dir():
-        pytest.skip(f"golden cases not found: {folder}/fixtures is absent")
+def reference() -> Path:
+    """Golden cases of the published implementation, opt and t5."""
+    return ROOT / "tests/reference"
+
+
+@pytest.fixture(scope="session")
+def epic_kitchens() -> Path:
+    """The real EPIC-KITCHENS-100 annotations, which their licence (CC BY-NC) keeps out of here."""
+    folder = ROOT.parent / "shared/fixtures/epic-kitchens-100"
+    if not folder.is_dir():
+        pytest.skip(f"needs the EPIC-KITCHENS-100 annotations (CC BY-NC) in {folder}")
     return folder
 
 

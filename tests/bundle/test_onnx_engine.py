@@ -28,8 +28,8 @@ def pair(request):
     """The same model in torch and as a bundle, of both families."""
     if request.param == "opt":
         return tiny_model(), request.getfixturevalue("engine")
-    shared = request.getfixturevalue("shared")
-    loaded = load_model(shared / "fixtures" / "reference" / "t5")
+    reference = request.getfixturevalue("reference")
+    loaded = load_model(reference / "t5")
     loaded.model.eval()
     folder = request.getfixturevalue("tmp_path_factory").mktemp("t5")
     info = BundleInfo(NUM_FRAMES, 2 * IMAGE_SIZE, PROMPT, NUM_NEW, 18, None, {}, {})

@@ -18,7 +18,6 @@ from eilev.stages import episodes, split, validate
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
-EPIC = ROOT.parent / "shared/fixtures/epic-kitchens-100"
 PROFILES = list(product(*(choices(group, CONF) for group in GROUPS)))
 
 
@@ -102,16 +101,15 @@ def test_elsewhere_the_error_says_where_to_run(tmp_path):
         compose_params([], tmp_path)
 
 
-@pytest.mark.skipif(not EPIC.is_dir(), reason=f"no EPIC-KITCHENS-100 annotations at {EPIC}")
 @pytest.mark.parametrize("recipe", ["eilev", "videoblip"])
-def test_real_annotations_meet_the_profile(recipe, tmp_path, monkeypatch):
+def test_real_annotations_meet_the_profile(recipe, epic_kitchens, tmp_path, monkeypatch):
     """All bounds but the number of narrations, on the published validation annotations."""
     monkeypatch.chdir(tmp_path)
     profile = ["data=epic_kitchens", f"recipe={recipe}", "model=blip2-opt-2.7b"]
     small = ["validate.num_narrations.min=9000", "episodes.epochs=1"]
     few = ["episodes.evaluation.max_queries=50", "episodes.val.max_queries=50"]
     Path("params.yaml").write_text(compose_params([*profile, *small, *few], CONF)[0])
-    table = read_source("epic_kitchens", EPIC, None).narrations
+    table = read_source("epic_kitchens", epic_kitchens, None).narrations
     write_table(table, schema.NARRATIONS, paths.NARRATIONS)
     # No videos are here: every clip is said to have frames.
     clips = pd.DataFrame({"narration_id": table["narration_id"], "video_id": table["video_id"]})

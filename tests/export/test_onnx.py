@@ -16,9 +16,9 @@ NUM_NEW = 12
 
 
 @pytest.fixture(scope="module", params=["opt", "t5"])
-def golden(shared, request, tmp_path_factory):
+def golden(reference, request, tmp_path_factory):
     """The reference's language model exported; the other graphs are those of the tiny bundle."""
-    source = shared / "fixtures" / "reference" / request.param
+    source = reference / request.param
     folder = tmp_path_factory.mktemp(request.param)
     model = load_weights(source).eval()
     with eager_attention(model):

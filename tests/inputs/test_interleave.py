@@ -16,16 +16,16 @@ def codec():
     return train_word_codec([PROMPT, "The camera wearer cuts the onion.", "The dog eats."])
 
 
-def golden(shared, family, index):
-    folder = shared / "fixtures" / "reference" / family
+def golden(reference, family, index):
+    folder = reference / family
     case = json.loads((folder / "cases.json").read_text())["layout"][index]
     expected = Layout(case["input_ids"], case["labels"], case["video_input_mask"])
     return load_codec(folder), case["prompts"], case["text"], expected
 
 
 @pytest.mark.parametrize(("family", "index"), CASES)
-def test_golden_layout(shared, family, index):
-    codec, prompts, text, expected = golden(shared, family, index)
+def test_golden_layout(reference, family, index):
+    codec, prompts, text, expected = golden(reference, family, index)
     turns = []
     for prompt, num_videos in prompts[:-1]:
         narration = prompt.removeprefix(PROMPT + " ")
@@ -37,8 +37,8 @@ def test_golden_layout(shared, family, index):
 
 
 @pytest.mark.parametrize(("family", "index"), CASES)
-def test_golden_layout_with_answers_inside_the_prompts(shared, family, index):
-    codec, prompts, text, expected = golden(shared, family, index)
+def test_golden_layout_with_answers_inside_the_prompts(reference, family, index):
+    codec, prompts, text, expected = golden(reference, family, index)
     turns = [Turn(prompt, None, num_videos) for prompt, num_videos in prompts]
     turns[-1] = Turn(prompts[-1][0], text, prompts[-1][1])
     layout = interleave(turns, codec, 4, encoder_decoder=family == "t5", loss_on="query")

@@ -10,8 +10,8 @@ from eilev.io import DataError
 
 
 @pytest.mark.parametrize("family", ["opt", "t5"])
-def test_golden_pixel_values(shared, family):
-    folder = shared / "fixtures" / "reference" / family
+def test_golden_pixel_values(reference, family):
+    folder = reference / family
     cases = load_file(folder / "cases.safetensors")
     frames = cases["preprocess.frames"].transpose(1, 2, 3, 0)  # (time, height, width, 3)
     pixels = preprocess(frames, Preprocessing.from_file(folder / "preprocessor_config.json"))

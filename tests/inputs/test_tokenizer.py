@@ -72,18 +72,18 @@ def test_no_words_is_an_error():
 
 
 @pytest.mark.parametrize(("family", "bos", "eos", "pad"), [("opt", 2, 2, 1), ("t5", None, 1, 0)])
-def test_reference_tokenizers(shared, family, bos, eos, pad):
-    folder = shared / "fixtures" / "reference" / family
+def test_reference_tokenizers(reference, family, bos, eos, pad):
+    folder = reference / family
     codec = load_codec(folder)
     assert (codec.bos_id, codec.eos_id, codec.pad_id) == (bos, eos, pad)
     assert codec.newline_ids == tuple(codec.encode("\n"))
 
 
 @pytest.mark.parametrize("family", ["opt", "t5"])
-def test_reference_generated_text(shared, family):
+def test_reference_generated_text(reference, family):
     from safetensors.numpy import load_file
 
-    folder = shared / "fixtures" / "reference" / family
+    folder = reference / family
     codec = load_codec(folder)
     expected = json.loads((folder / "cases.json").read_text())["generation_text"]["greedy"]
     rows = load_file(folder / "cases.safetensors")["generate.greedy"]

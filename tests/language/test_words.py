@@ -7,8 +7,8 @@ from eilev.language import words
 
 
 @pytest.mark.parametrize("family", ["opt", "t5"])
-def test_clean_narration_agrees_with_the_reference(shared: Path, family: str) -> None:
-    cases = json.loads((shared / "fixtures" / "reference" / family / "cases.json").read_text())
+def test_clean_narration_agrees_with_the_reference(reference: Path, family: str) -> None:
+    cases = json.loads((reference / family / "cases.json").read_text())
     for raw, expected in cases["clean_narration_text"]:
         assert words.clean_narration(raw) == expected
 

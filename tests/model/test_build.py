@@ -46,8 +46,8 @@ def test_sizes_that_do_not_fit_are_refused():
         build_model(tiny_config(image_size=20), tiny_codec())
 
 
-def test_reference_checkpoint_is_frozen_as_asked(shared):
-    folder = shared / "fixtures" / "reference" / "opt"
+def test_reference_checkpoint_is_frozen_as_asked(reference):
+    folder = reference / "opt"
     config = ModelConfig(pretrained=str(folder), scratch=None, freeze=("vision_model",))
     codec = load_codec(folder)
     model = build_model(config, codec, folder)
@@ -57,8 +57,8 @@ def test_reference_checkpoint_is_frozen_as_asked(shared):
     assert model.config.image_token_index == codec.vocab_size
 
 
-def test_a_larger_tokenizer_is_refused(shared):
-    folder = shared / "fixtures" / "reference" / "opt"
+def test_a_larger_tokenizer_is_refused(reference):
+    folder = reference / "opt"
     config = ModelConfig(pretrained=str(folder), scratch=None, freeze=())
     codec = train_word_codec([" ".join(f"word{i}" for i in range(400))])
     with pytest.raises(ValueError, match="404 tokens, but the model only 336"):

@@ -62,8 +62,8 @@ SIZE = 28
 
 
 @FAMILIES
-def test_reference_checkpoints_load_whole_and_back(shared, family, tmp_path):
-    source = shared / "fixtures" / "reference" / family
+def test_reference_checkpoints_load_whole_and_back(reference, family, tmp_path):
+    source = reference / family
     loaded = load_model(source)
     save_model(loaded.model, loaded.codec, loaded.preprocessing, tmp_path / "model")
     again = load_model(tmp_path / "model").model.state_dict()
@@ -104,8 +104,8 @@ def logits_of_both(ours, theirs):
 
 
 @FAMILIES
-def test_a_checkpoint_saved_here_opens_in_plain_transformers(shared, family, tmp_path):
-    ours = load_model(shared / "fixtures" / "reference" / family)
+def test_a_checkpoint_saved_here_opens_in_plain_transformers(reference, family, tmp_path):
+    ours = load_model(reference / family)
     # As after a training, whatever the numbers are.
     with torch.no_grad():
         for parameter in ours.model.parameters():
@@ -126,8 +126,8 @@ def test_a_checkpoint_saved_here_opens_in_plain_transformers(shared, family, tmp
 
 @FAMILIES
 @pytest.mark.parametrize("size", ["100MB", "200KB"])
-def test_a_checkpoint_of_plain_transformers_opens_here(shared, family, tmp_path, size):
-    source = shared / "fixtures" / "reference" / family
+def test_a_checkpoint_of_plain_transformers_opens_here(reference, family, tmp_path, size):
+    source = reference / family
     theirs = Blip2ForConditionalGeneration.from_pretrained(source).eval()
     # Its own class crashes without one; ours keeps whatever the config says.
     theirs.config.image_token_index = load_codec(source).pad_id
@@ -141,8 +141,8 @@ def test_a_checkpoint_of_plain_transformers_opens_here(shared, family, tmp_path,
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
-def test_a_whole_processor_of_transformers_opens_here(shared, tmp_path):
-    source = shared / "fixtures" / "reference" / "opt"
+def test_a_whole_processor_of_transformers_opens_here(reference, tmp_path):
+    source = reference / "opt"
     image_processor = BlipImageProcessorPil.from_pretrained(source)
     Blip2Processor(image_processor, AutoTokenizer.from_pretrained(source)).save_pretrained(tmp_path)
     codec, preprocessing = load_inputs(tmp_path)
@@ -150,9 +150,9 @@ def test_a_whole_processor_of_transformers_opens_here(shared, tmp_path):
     assert codec.encode(NARRATIONS[0]) == load_codec(source).encode(NARRATIONS[0])
 
 
-def test_a_tokenizer_of_before_tokenizer_json_is_converted(shared, tmp_path):
+def test_a_tokenizer_of_before_tokenizer_json_is_converted(reference, tmp_path):
     """OPT's in 2022: a vocabulary and the merges of a byte-level BPE."""
-    source = shared / "fixtures" / "reference" / "opt"
+    source = reference / "opt"
     expected = load_codec(source)
     expected.tokenizer.model.save(str(tmp_path))
     names = {"bos_token": "</s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}

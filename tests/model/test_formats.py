@@ -18,8 +18,8 @@ WHOLE, SHARDED = "100MB", "200KB"
 
 
 @pytest.fixture(params=["opt", "t5"])
-def source(shared, request):
-    return shared / "fixtures" / "reference" / request.param
+def source(reference, request):
+    return reference / request.param
 
 
 @pytest.fixture
@@ -261,10 +261,10 @@ def test_an_old_configuration_changes_no_answer(source, folder, weights):
     assert torch.equal(found, expected)
 
 
-def test_the_activation_of_published_t5_checkpoints_is_kept(shared, tmp_path):
+def test_the_activation_of_published_t5_checkpoints_is_kept(reference, tmp_path):
     """LAVIS ran flan-t5 with plain gelu, which the config says beside "gated-gelu"."""
     folder = tmp_path / "t5"
-    shutil.copytree(shared / "fixtures" / "reference" / "t5", folder)
+    shutil.copytree(reference / "t5", folder)
     for path in (folder, folder / "config.json"):
         path.chmod(0o755)
     config = json.loads((folder / "config.json").read_text())

@@ -20,8 +20,8 @@ CLASSES = [
 
 
 @pytest.fixture(scope="module", params=["opt", "t5"])
-def loaded(shared, request):
-    return load_model(shared / "fixtures" / "reference" / request.param)
+def loaded(reference, request):
+    return load_model(reference / request.param)
 
 
 def padded(rows, value):
@@ -76,8 +76,8 @@ def score_alone(loaded, prompt, row):
 
 
 @pytest.mark.parametrize("chunk_size", [1, 2, 64])
-def test_golden_classification(shared, chunk_size):
-    folder = shared / "fixtures" / "reference" / "opt"
+def test_golden_classification(reference, chunk_size):
+    folder = reference / "opt"
     cases = load_file(folder / "cases.safetensors")
     ids = cases["classify.prompt_input_ids"]
     scores = score_classes(

@@ -19,8 +19,8 @@ def episode(shots, seed=0):
 
 
 @pytest.fixture(scope="module", params=["opt", "t5"])
-def engine(shared, request):
-    folder = shared / "fixtures" / "reference" / request.param
+def engine(reference, request):
+    folder = reference / request.param
     return open_checkpoint(str(folder), "cpu", "float32")
 
 
@@ -95,8 +95,8 @@ def test_unknown_devices_and_dtypes_are_refused(tmp_path, device, dtype, message
         open_checkpoint(str(tmp_path), device, dtype)
 
 
-def test_half_precision_narrates(shared):
-    source = shared / "fixtures" / "reference" / "opt"
+def test_half_precision_narrates(reference):
+    source = reference / "opt"
     engine = open_checkpoint(str(source), "cpu", "bfloat16")
     assert engine.loaded.model.language_model.dtype == torch.bfloat16
     cases = load_file(source / "cases.safetensors")

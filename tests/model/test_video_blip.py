@@ -15,8 +15,8 @@ INPUTS = ("input_ids", "attention_mask", "video_input_mask", "pixel_values")
 
 
 @pytest.fixture(scope="module", params=["opt", "t5"])
-def golden(shared, request):
-    folder = shared / "fixtures" / "reference" / request.param
+def golden(reference, request):
+    folder = reference / request.param
     cases = load_file(folder / "cases.safetensors")
     return request.param, load_weights(folder).eval(), cases
 
@@ -57,9 +57,9 @@ def test_golden_generation(golden, name, arguments):
 
 
 @pytest.mark.parametrize("family", ["opt", "t5"])
-def test_no_golden_case_is_left_out(shared, family):
+def test_no_golden_case_is_left_out(reference, family):
     """Each group has its test: layout and text in tests/data, the others in this folder."""
-    folder = shared / "fixtures" / "reference" / family
+    folder = reference / family
     groups = {name.split(".")[0] for name in load_file(folder / "cases.safetensors")}
     texts = set(json.loads((folder / "cases.json").read_text()))
     decoder_only = {"forward_left", "classify"} if family == "opt" else set()

@@ -13,7 +13,7 @@ from eilev.planning.cost import ATTENTION_FLOPS, Group, PeakMemory, step_cost
 from eilev.training.episode_model import EpisodeModel
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, tiny_codec, tiny_config
 
-REFERENCE = Path(__file__).parent.parent.parent.parent / "shared/fixtures/reference"
+REFERENCE = Path(__file__).parents[1] / "reference"
 GROUPS = [Group(episodes=3, clips=1, length=40, labels=6), Group(2, 4, 200, 6)]
 
 
@@ -73,7 +73,6 @@ def test_the_step_of_a_model_from_scratch_is_counted():
     assert 0 < sum(counted.forward_flops.values()) < counted.flops
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no reference checkpoints at {REFERENCE}")
 @pytest.mark.parametrize("family", ["opt", "t5"])
 def test_the_step_of_a_frozen_checkpoint_is_counted_exactly(family):
     folder = REFERENCE / family

@@ -114,8 +114,8 @@ def test_a_phrase_without_a_verb_is_a_reject(tmp_path: Path) -> None:
     assert result.reject_counts() == {"narration without a verb": 1}
 
 
-def test_the_real_validation_rows_are_all_accounted_for(shared: Path) -> None:
-    folder = shared / "fixtures/epic-kitchens-100"
+def test_the_real_validation_rows_are_all_accounted_for(epic_kitchens: Path) -> None:
+    folder = epic_kitchens
     result = read_source("epic_kitchens", folder, None)
     assert (result.num_rows, len(result.narrations), len(result.rejects)) == (9668, 9668, 0)
     table = result.narrations.set_index("narration_id")
@@ -126,8 +126,8 @@ def test_the_real_validation_rows_are_all_accounted_for(shared: Path) -> None:
     assert not table["narration"].str.contains(r"\b(?:the|a|an) (?:the|a|an|it|of|in|to)\b").any()
 
 
-def test_the_published_list_names_exactly_the_rows_without_a_time(shared: Path) -> None:
-    folder = shared / "fixtures/epic-kitchens-100"
+def test_the_published_list_names_exactly_the_rows_without_a_time(epic_kitchens: Path) -> None:
+    folder = epic_kitchens
     rows = pd.read_csv(folder / "EPIC_100_validation.csv", dtype=str).set_index("narration_id")
     listed = pd.read_csv(folder / "EPIC_100_validation_missing_timestamp_narrations.csv")
     untimed = rows.index[rows["narration_timestamp"].isna()]

@@ -89,8 +89,8 @@ def test_weights_shift_the_loss_to_the_tokens_they_favour(loaded, pixels):
     torch.testing.assert_close(loss, -logits[position - 1].log_softmax(-1)[onion])
 
 
-def test_an_encoder_decoder_is_scored_on_its_target(shared):
-    model = load_weights(shared / "fixtures/reference/t5").eval()
+def test_an_encoder_decoder_is_scored_on_its_target(reference):
+    model = load_weights(reference / "t5").eval()
     length, target = model.config.num_query_tokens + 2, [5, 6, 7]
     tokens = {
         "input_ids": torch.tensor([[0] * length, [0] * length]),

@@ -20,8 +20,8 @@ def kitchen():
 
 
 @pytest.fixture(scope="module", params=["opt", "t5"])
-def trained(shared, request, kitchen, tmp_path_factory):
-    source = shared / "fixtures" / "reference" / request.param
+def trained(reference, request, kitchen, tmp_path_factory):
+    source = reference / request.param
     model = ModelConfig(pretrained=str(source), scratch=None, freeze=FROZEN)
     folder = tmp_path_factory.mktemp(request.param)
     changes = {"model": model, "loss_on": "query", "learning_rate": 0.01}

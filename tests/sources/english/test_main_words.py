@@ -45,8 +45,8 @@ def test_the_examples_in_the_docstrings_hold() -> None:
     assert not failed
 
 
-def test_derived_words_agree_with_real_annotations(shared: Path) -> None:
-    folder = shared / "fixtures/epic-kitchens-100"
+def test_derived_words_agree_with_real_annotations(epic_kitchens: Path) -> None:
+    folder = epic_kitchens
     columns = ["narration_id", "verb", "noun"]
     rows = pd.read_csv(folder / "EPIC_100_validation.csv", usecols=columns)
     table = read_source("epic_kitchens", folder, None).narrations.merge(rows, on="narration_id")
