@@ -20,13 +20,13 @@ from eilev.config.compose import override
 from eilev.config.params import load_params
 from eilev.config.section import ParamsError
 from eilev.io import atomic_file
+from eilev.stages.watched import OF_AN_EXPERIMENT
 
 VARIANTS = Path("experiments/variants.yaml")
 # Within the folder that the runs go into.
 RUNS, METRICS = "runs", "metrics"
 
 SHARED = (paths.NARRATIONS.parent, paths.SPLIT.parent, paths.CLIPS)
-STAGES = ("episodes", "validate", "train", "evaluate")
 # The sections whose `seed` an ablation's seed is; the data stay the same.
 SEEDED = ("episodes", "train", "evaluate")
 # What the figures are about; the other conditions and baselines cost time.
@@ -61,7 +61,7 @@ def run_variant(variant: str, seed: int, into: Path) -> None:
     params = variant_params(yaml.safe_load(Path("params.yaml").read_text()), variant, seed)
     folder = into / RUNS / f"{variant}-{seed}"
     prepare(folder, params)
-    for stage in STAGES:
+    for stage in OF_AN_EXPERIMENT:
         subprocess.run(_command(stage, params["train"]["launch"]), cwd=folder, check=True)
     with atomic_file(into / METRICS / f"{folder.name}.json") as temporary:
         shutil.copyfile(folder / paths.METRICS, temporary)

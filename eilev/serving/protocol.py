@@ -38,14 +38,14 @@ def _as_parts(content: Any) -> Any:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-Part = Annotated[TextPart | VideoPart, Field(discriminator="type")]
+ContentPart = Annotated[TextPart | VideoPart, Field(discriminator="type")]
 
 
 class UserMessage(WireRecord):
     """Videos and text in the order in which the model sees them."""
 
     role: Literal["user"]
-    content: Annotated[list[Part], BeforeValidator(_as_parts)]
+    content: Annotated[list[ContentPart], BeforeValidator(_as_parts)]
 
 
 class AssistantMessage(WireRecord):

@@ -71,7 +71,7 @@ STAGES = tuple(_ROOMS)
 # The stages that an experiment runs with its own parameters, and what runs and compares them.
 OF_AN_EXPERIMENT = ("episodes", "validate", "train", "evaluate")
 EXPERIMENT = ("eilev/config/compose.py", "eilev/experiments/variants.py")
-RESULTS = (
+EXPERIMENT_RESULTS = (
     "eilev/config/compose.py",
     "eilev/config/section.py",
     "eilev/experiments",

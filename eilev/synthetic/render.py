@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.float32]
 
 SKIN = np.array([236, 188, 150], np.float32)
-COLOURS = np.array(
+PALETTE = np.array(
     [
         [214, 40, 40],
         [38, 92, 214],
@@ -88,7 +88,7 @@ def motions() -> list[Motion]:
 
 def looks(rng: np.random.Generator) -> list[Look]:
     """A different pair of colours for every noun class, in random order; shapes repeat."""
-    pairs = rng.permutation(list(permutations(range(len(COLOURS)), 2)))
+    pairs = rng.permutation(list(permutations(range(len(PALETTE)), 2)))
     return [
         Look(SHAPES[i % len(SHAPES)], int(body), int(accent))
         for i, (body, accent) in enumerate(pairs)
@@ -180,8 +180,8 @@ def _paint_object(
     """Paint the object on every frame in place: its body, and its accent in the middle."""
     u = (grid - centres[:, None, None]) / sizes[:, None, None]
     tint = rng.normal(0, 6, (2, 3))
-    frames[_inside(look.shape, u)] = COLOURS[look.body] + tint[0]
-    frames[_inside("disc", u / ACCENT_RADIUS)] = COLOURS[look.accent] + tint[1]
+    frames[_inside(look.shape, u)] = PALETTE[look.body] + tint[0]
+    frames[_inside("disc", u / ACCENT_RADIUS)] = PALETTE[look.accent] + tint[1]
 
 
 def _hand_centres(motion: Motion, centres: Pixels, rng: np.random.Generator) -> list[Pixels]:

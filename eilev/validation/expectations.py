@@ -92,7 +92,10 @@ def draw_bars(counts: Sequence[int]) -> str:
 class ExpectBurstinessBetween(_ExpectDrawnPropertyBetween):
     """Expect the burstiness of the bursty and random episodes to be between two bounds."""
 
-    metric_dependencies = (figures.Burstiness.metric_name, figures.BurstinessCounts.metric_name)
+    metric_dependencies = (
+        figures.BurstinessLevel.metric_name,
+        figures.BurstinessCounts.metric_name,
+    )
     bars = "episodes by the share of their context that is bursty, from 0 to 1"
 
 

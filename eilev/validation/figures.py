@@ -34,7 +34,7 @@ class _Property(TableMetricProvider):
         return cls.measure(table, **metric_value_kwargs)
 
 
-class Burstiness(_Property):
+class BurstinessLevel(_Property):
     """Share of context items that share the query's verb or noun class."""
 
     metric_name = "table.burstiness"

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 EXPERIMENTS = ("experiments/ablations/dvc.yaml", "experiments/binding/dvc.yaml")
 WATCHED = {
     **{f"eilev.stages.{name}": watched(name) for name in STAGES},
-    "eilev.experiments.results": list(lists.RESULTS),
+    "eilev.experiments.results": list(lists.EXPERIMENT_RESULTS),
 }
 
 
@@ -73,7 +73,7 @@ def test_dvc_yaml_has_the_list(name: str) -> None:
 @pytest.mark.parametrize("path", EXPERIMENTS)
 def test_the_experiments_have_the_list(path: str) -> None:
     for name, stage in _pipeline(path).items():
-        expected = list(lists.RESULTS) if name == "results" else watched_by_experiments()
+        expected = list(lists.EXPERIMENT_RESULTS) if name == "results" else watched_by_experiments()
         assert _code(stage) == expected, name
 
 
