@@ -66,8 +66,9 @@ class EpisodeMixture(Section):
     """At most this many queries an epoch, drawn at random; null takes every clip of the split, as
     the paper does. Where val is limited, it is for time: 2,048 cost 7 % of the paper's training."""
     marginal: Marginal | None
-    """Reshapes how often each action is asked about, repeating clips of rare ones and leaving out
-    some of frequent ones; null keeps the split's own skew, as the paper does."""
+    """Reshapes how often each action is asked about, to a Zipf law over the most frequent ones:
+    clips of rare actions are repeated, some of frequent ones left out. Null keeps the split's own
+    skew, as the paper does."""
 
     @model_validator(mode="after")
     def _shares_sum_to_one(self) -> Self:
@@ -129,9 +130,11 @@ class EpisodesConfig(Section):
     the rest shares its noun class. 0.5 is the reference's. A class with too few clips is filled up
     from the other one, then from any clips."""
     train: EpisodeMixture
-    """Episodes that the model is trained on; each query comes once an epoch."""
+    """Episodes that the model is trained on: each query once an epoch, kinds and meanings in given
+    shares."""
     val: EpisodeMixture
     """Episodes that decide which state of the model is kept: in the default, permuted words at the
     most shots, whose score follows that of novel actions without touching them (docs/log.md)."""
     evaluation: EvaluationEpisodes
-    """Episodes of the final scores, about `test` and `novel` clips."""
+    """Episodes of the final scores, about `test` and `novel` clips: every query under every kind at
+    every shot count. Contrastive ones exist at the counts that `ways` divides, 0 among them."""

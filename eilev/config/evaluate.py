@@ -47,7 +47,8 @@ class EvaluateConfig(Section):
     """Episodes generated, and sentences scored, at once: as many as the memory holds. It changes
     speed only, but for rounding."""
     text_metrics: TextMetricsConfig
-    """Scores of sentences by other models, beside ROUGE-L and BLEU, which are always computed."""
+    """Models that score sentences, each a hub name or a local folder; null asks for none. ROUGE-L
+    and BLEU are always computed."""
     baselines: BaselinesConfig
-    """What the model is compared with, beside the context's most frequent words, which are always
-    tried."""
+    """What the model is compared with (docs/evaluation.md), beside the context's most frequent
+    words, which are always tried; null leaves a baseline out."""

@@ -13,9 +13,11 @@ class TransformerConfig(Section):
     hidden_size: Positive
     """Width: numbers that stand for a token. A multiple of `num_attention_heads`."""
     num_hidden_layers: Positive
-    """Depth. Binding takes two layers: one to fetch a token's own clip, one to look the word up."""
+    """Depth. A language model needs two to bind: one to fetch a token's own clip, one to look the
+    word up."""
     num_attention_heads: Positive
-    """Heads of each layer, which share its width; `train.guidance` tells one half where to look."""
+    """Heads of each layer, which share its width. `train.guidance` tells one half of the language
+    model's where to look."""
     intermediate_size: Positive
     """Width of the feed-forward part of each layer."""
 
@@ -108,7 +110,7 @@ class TrainConfig(Section):
     """Accelerate's launch file: device, precision and process count. The paper's is 8 GPUs in
     bf16."""
     model: ModelConfig
-    """What is trained: a checkpoint or a new model."""
+    """What is trained: a checkpoint or a new model, exactly one of `pretrained` and `scratch`."""
     prompts: tuple[str, ...]
     """One of these asks for the narration of each clip; drawn per clip. The reference has several
     paraphrases of one question; a small model knows no other task and is asked nothing."""
@@ -148,8 +150,8 @@ class TrainConfig(Section):
     max_grad_norm: Annotated[float, Field(gt=0.0)]
     """Gradients of a greater norm are scaled down to it."""
     augment: AugmentConfig
-    """Random changes of the training clips. Without them a small model knows its clips by heart and
-    unlearns learning in context."""
+    """Random changes of the training clips, the same for all frames of a clip. Without them a small
+    model knows its clips by heart and unlearns learning in context."""
     validate_every: Positive
     """Optimiser steps between validations; the last step is always validated. 200 is the
     reference's."""
