@@ -9,7 +9,7 @@ from importlib import import_module
 COMMANDS = {
     "describe": "measure a corpus or episodes",
     "narrate": "narrate your own video, with narrated ones as examples",
-    "params": "compose params.yaml from profiles",
+    "params": "compose params.yaml from profiles; explain its keys",
     "plan": "what a run costs: parameters, memory, operations, disk, hours",
     "show": "draw episodes as a page",
 }

@@ -2,5 +2,6 @@
 
 Every module may import from here, so this folder imports nothing of ours. An unknown, missing or
 ill-typed key raises `ParamsError`, which names the file and the key; `params` knows the whole file,
-`compose` makes it from the profiles in conf/. No defaults live here: they are in conf/.
+`compose` makes it from the profiles in conf/, `explain` and `json_schema` say what its keys are. No
+defaults live here: they are in conf/.
 """

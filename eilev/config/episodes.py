@@ -20,12 +20,23 @@ class MixtureItem(Section):
     """One share of the episodes: which contexts, and what their words mean."""
 
     kind: Kind
+    """How contexts are drawn. `bursty`, the paper's: a part shares the query's verb, the rest its
+    noun, none both. `random`: any clips of other actions. `contrastive`: several actions equally
+    often, exactly one of them the query's, so that copying what is frequent does not help."""
     meaning: Meaning
+    """What the words mean. `natural`: the narrators' words, as in the paper. `canonical`: one word
+    for each class, the paper's ablation. `permuted`: the classes' words are re-assigned within the
+    episode, so that only the context tells what a word means; with the kitchen's little data this
+    is what forces a model to read it (docs/ablations.md). `renamed`: the same word by word, so that
+    synonyms stay synonyms (docs/binding.md)."""
     share: Share
-    # Contrastive only: number of different actions in the context, each equally often.
+    """Share of the episodes; the shares of a mixture sum to 1."""
     ways: Positive | None = None
-    # Shot counts of this item; the mixture's where not given.
+    """Contrastive only, and needed there: number of different actions in the context, each equally
+    often. Only shot counts that it divides are taken."""
     shots: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    """Shot counts of this item; the mixture's where not given. Permuted and renamed items take
+    those above 0 only, as nothing else tells their words."""
 
     @model_validator(mode="after")
     def _ways_belong_to_their_kinds(self) -> Self:
@@ -39,19 +50,30 @@ class Marginal(Section):
     """How often each action is asked about: a Zipf law over the most frequent actions."""
 
     top_actions: Positive
-    # 0 asks about all of them equally often.
+    """How many actions are asked about, the most frequent ones; the split must have as many."""
     zipf_exponent: Annotated[float, Field(ge=0.0)]
+    """Skew: the action of rank r is asked about in proportion to r ** -zipf_exponent. 0 asks about
+    all of them equally often: the ablation without skew."""
 
 
 class EpisodeMixture(Section):
     """Episodes of one split: `shots` context clips each, kinds and meanings in given shares."""
 
     shots: tuple[Annotated[int, Field(ge=0)], ...]
+    """Context clips of an episode, one of these numbers in equal shares; one that stands here twice
+    has twice the share. The paper trains on 16 only. A model from scratch learns its positions, and
+    a shot count that never occurs in training scores nothing, so the default trains on all that
+    are evaluated; 0 teaches what the weights know without a context."""
     mixture: tuple[MixtureItem, ...]
-    # At most this many queries, drawn at random; null takes every clip of the split.
+    """Which contexts and which words, in given shares. The paper: bursty and natural only. The
+    default permutes the words of one half, which makes up for what little data there is."""
     max_queries: Positive | None
-    # Reshapes the queries' actions, repeating clips of rare ones; null keeps the split's own.
+    """At most this many queries an epoch, drawn at random; null takes every clip of the split, as
+    the paper does. Where val is limited, it is for time: 2,048 cost 7 % of the paper's training."""
     marginal: Marginal | None
+    """Reshapes how often each action is asked about, to a Zipf law over the most frequent ones:
+    clips of rare actions are repeated, some of frequent ones left out. Null keeps the split's own
+    skew, as the paper does."""
 
     @model_validator(mode="after")
     def _shares_sum_to_one(self) -> Self:
@@ -77,11 +99,20 @@ class EvaluationEpisodes(Section):
     """
 
     shots: tuple[Annotated[int, Field(ge=0)], ...]
+    """Context clips at which a curve has a point. The paper evaluates 0, 1, 2, 4, 8, 12 and 16; the
+    default stops at the 8 that it trains on."""
     kinds: tuple[Kind, ...]
+    """Kinds of contexts (`episodes.train.mixture.kind`); `evaluate.conditions` are made from
+    them."""
     meaning: Meaning
+    """What the words mean (`episodes.train.mixture.meaning`); the paper asks in the narrators' own,
+    `natural`."""
     ways: Positive
-    # At most this many queries per kind, drawn at random; null takes every clip of the split.
+    """Different actions in a contrastive context. Of 4, one is the query's: copying the most
+    frequent one is right a quarter of the time at best."""
     max_queries: Positive | None
+    """At most this many queries of each kind, drawn at random; null takes every clip of the split,
+    as the paper does. It bounds the time."""
 
     @model_validator(mode="after")
     def _ways_divide_shots(self) -> Self:
@@ -94,10 +125,21 @@ class EpisodesConfig(Section):
     """Who is in whose context."""
 
     seed: Seed
-    # Training epochs; each draws its own contexts.
+    """Seed of all draws. An episode depends on it, its split, epoch and row only; equal parameters
+    give equal bytes."""
     epochs: Positive
-    # Share of a bursty context that shares the query's verb class; the rest shares its noun class.
+    """Training epochs, with contexts of their own in each. The paper has 5; `train` runs through
+    them once and in order."""
     verb_noun_ratio: Share
+    """Share of a bursty context that shares the query's verb class (rounded down to whole clips);
+    the rest shares its noun class. 0.5 is the reference's. A class with too few clips is filled up
+    from the other one, then from any clips."""
     train: EpisodeMixture
+    """Episodes that the model is trained on: each query once an epoch, kinds and meanings in given
+    shares."""
     val: EpisodeMixture
+    """Episodes that decide which state of the model is kept: in the default, permuted words at the
+    most shots, whose score follows that of novel actions without touching them (docs/log.md)."""
     evaluation: EvaluationEpisodes
+    """Episodes of the final scores, about `test` and `novel` clips: every query under every kind at
+    every shot count. Contrastive ones exist at the counts that `ways` divides, 0 among them."""

@@ -9,15 +9,21 @@ from eilev.config.section import Section, Source
 
 
 class IngestConfig(Section):
-    """Where the annotations and the videos lie, and which adapter reads them."""
+    """Where the annotations and the videos lie, and which adapter reads them (docs/sources.md)."""
 
     source: Source
-    # A file; for epic_kitchens and table also a folder of them.
+    """Adapter that reads the annotations. The rendered kitchen is written in Ego4D's schema, so the
+    default runs through the adapter of Ego4D, the paper's data."""
     annotations: str
+    """The annotations: a file, or for `epic_kitchens` and `table` also a folder of them. Relative
+    to the repository, or absolute; DVC watches it for changes."""
     videos: str
-    # table only: file of classes and their words (eilev/sources/synonyms.py); null makes every
-    # lemma a class of its own. It lies in the folder `annotations`, which DVC watches for changes.
+    """Folder of the videos, searched with the folders inside it. A narration whose video is not
+    there is rejected and counted. DVC reads every byte of it once to see whether it changed."""
     synonyms: str | None
+    """For `table` only: file of classes and their words (eilev/sources/synonyms.py); null makes
+    every lemma a class of its own. It lies in the folder `annotations`, which DVC watches for
+    changes."""
 
     @model_validator(mode="after")
     def _synonyms_are_watched(self) -> Self:

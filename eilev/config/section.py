@@ -46,9 +46,14 @@ class OneOf:
 
 
 class Section(BaseModel):
-    """Base of every section: no coercion, no extra keys, no mutation."""
+    """Base of every section: no coercion, no extra keys, no mutation.
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    The string below a field explains it to people (`explain`, docs/params.md, the JSON schema).
+    """
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
 
 _Section = TypeVar("_Section", bound=Section)

@@ -6,16 +6,22 @@ from eilev.config.section import Positive, Section, Seed, Share
 
 
 class SplitConfig(Section):
-    """Who is trained on (reference rules, design section 5)."""
+    """Who is trained on, by the reference's rules."""
 
     seed: Seed
-    # "action": rare actions are held out as `novel`; "video": no action is held out.
+    """Seed of the order of the videos, which decides who is train, val and test."""
     by: Literal["action", "video"]
-    # Actions by falling frequency are common until they cover this share of the instances ...
+    """`action` holds rare actions out as `novel`, the paper's test of learning in context; `video`
+    divides all clips by video and holds no action out."""
     common_share: Share
-    # ... or exactly this many actions are common, where a number is given.
+    """Actions by falling frequency are common until they cover this share of the instances; the
+    others are novel. 0.8 is the reference's. Without effect where `num_common_actions` is given."""
     num_common_actions: Positive | None
-    # Random videos fill train + val up to this share of the (common) instances, the rest is test.
+    """Exactly this many actions, the most frequent ones, are common, in place of `common_share`;
+    null leaves it to the share."""
     train_val_share: Share
-    # Of train + val, the share that is train.
+    """Random videos fill train and val up to this share of the (common) instances; the rest is
+    `test`. The reference's is 0.75; the kitchen's few thousand clips give more to training."""
     train_share: Share
+    """Of train and val, the share that is train, again by whole videos. The reference's is 0.75;
+    the kitchen needs fewer clips to select a model by than to train it."""

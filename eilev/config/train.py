@@ -11,34 +11,58 @@ class TransformerConfig(Section):
     """Size of one transformer built from scratch."""
 
     hidden_size: Positive
+    """Width: numbers that stand for a token. A multiple of `num_attention_heads`."""
     num_hidden_layers: Positive
+    """Depth. A language model needs two to bind: one to fetch a token's own clip, one to look the
+    word up."""
     num_attention_heads: Positive
+    """Heads of each layer, which share its width. `train.guidance` tells one half of the language
+    model's where to look."""
     intermediate_size: Positive
+    """Width of the feed-forward part of each layer."""
 
 
 class ScratchConfig(Section):
     """A BLIP-2 built from scratch (the default source's model)."""
 
     image_size: Positive
+    """Side in pixels of what the vision tower sees, half of `clips.frame_size`; a multiple of
+    `patch_size`. The published models see 224."""
     patch_size: Positive
+    """Side in pixels of a patch, which becomes a token: 16 of them in each of the default's frames.
+    The published models have 14."""
     num_query_tokens: Positive
+    """Tokens that the Q-Former makes of a clip, all its frames together. The published models have
+    32; larger eyes with 4 see verbs better (docs/binding.md)."""
     max_position_embeddings: Positive
-    # Standard deviation of the initial weights. BERT's and OPT's 0.02 is for wide models: at widths
-    # around 100 it delays the phase change to in-context learning several times over.
+    """Longest sequence of the language model, in tokens. Its positions are learned; an episode of 8
+    shots of the kitchen takes about 100."""
     initializer_range: Annotated[float, Field(gt=0.0)]
+    """Standard deviation of the initial weights. BERT's and OPT's 0.02 is for wide models: at
+    widths around 100 it delays the phase change to in-context learning several times over. Verb
+    accuracy after 50 text-only steps was 0.44 with 0.06, 0.04 with 0.02 (docs/log.md)."""
     vision: TransformerConfig
+    """The vision tower, a ViT that sees each frame for itself. Small because most of the time goes
+    there."""
     qformer: TransformerConfig
+    """The Q-Former, which passes over the tokens of all frames of a clip once and has no order of
+    them; each of its layers looks at the frames."""
     text: TransformerConfig
+    """The language model, a decoder of OPT's kind with one token for each word."""
 
 
 class ModelConfig(Section):
     """Exactly one of `pretrained` (a BLIP-2 checkpoint) and `scratch` is given."""
 
-    # Folder or hub name of a BLIP-2 checkpoint.
     pretrained: str | None
+    """Folder or hub name of a BLIP-2 checkpoint, the paper's way; null builds one from `scratch`,
+    so that the default downloads nothing."""
     scratch: ScratchConfig | None
-    # Modules that are not trained; the reference: ["vision_model", "language_model"].
+    """Sizes of a model built from scratch, a million parameters in the default; null where there is
+    a checkpoint."""
     freeze: tuple[Literal["vision_model", "qformer", "language_projection", "language_model"], ...]
+    """Modules that are not trained. The reference freezes `vision_model` and `language_model`, so
+    that Q-Former, query tokens and projection are left; from scratch nothing is worth keeping."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -50,56 +74,97 @@ class ModelConfig(Section):
 class AugmentConfig(Section):
     """Random changes of a training clip, the same for all its frames."""
 
-    # Magnitude of RandAugment (eilev/training/augmentation/rand_augment.py), 5 in the reference;
-    # 0 switches it off.
     randaugment: Annotated[int, Field(ge=0, le=10)]
-    # Area of the random resized crop as a share of the frame; [1, 1] switches it off.
+    """Magnitude of RandAugment (eilev/training/augmentation/rand_augment.py), 5 in the reference; 0
+    switches it off. It turns, shifts and recolours, and the kitchen's verbs are told by places, its
+    nouns by colours."""
     crop_scale: tuple[Share, Share]
+    """Area of the random resized crop as a share of the frame, least and greatest; [1, 1] switches
+    it off. The reference's is [0.5, 1]; the kitchen's few pixels are cropped less."""
     horizontal_flip: Share
-    # Brightness and contrast factors are drawn from [1 - x, 1 + x].
+    """Probability that a clip is mirrored. 0.5 in the reference; 0 for the kitchen, whose verbs
+    differ by the side of the hands."""
     brightness: Annotated[float, Field(ge=0.0)]
+    """The clip's mean is multiplied by a factor drawn from [1 - x, 1 + x]; 0 switches it off. For
+    small models in place of RandAugment: with changes like these a model unlearns learning in
+    context later."""
     contrast: Annotated[float, Field(ge=0.0)]
-    # Standard deviation of pixel noise, in units of the full range.
+    """The distances from the clip's mean are multiplied by a factor drawn from [1 - x, 1 + x]; 0
+    switches it off."""
     noise: Annotated[float, Field(ge=0.0)]
-    # In permuted episodes: turn or mirror all clips of an episode alike, and exchange their colour
-    # channels. Only the context says there what a look is called, so no label suffers.
+    """Standard deviation of pixel noise, in units of the full range, independent in every frame; 0
+    switches it off."""
     symmetries: bool
+    """In permuted and renamed episodes: turn or mirror all clips of an episode alike, and exchange
+    their colour channels. Only the context says there what a look is called, so no label suffers.
+    Off: it brought no step change (docs/binding.md)."""
 
 
 class TrainConfig(Section):
-    """Training of the interleaved video model (reference values in design section 5)."""
+    """Training of the interleaved video model (docs/profiles.md has the paper's values)."""
 
     seed: Seed
-    # Accelerate's launch file: device, precision and process count.
+    """Seed of the initial weights, the order of the episodes, prompts and augmentation. Equal
+    parameters give equal weights on one machine."""
     launch: str
+    """Accelerate's launch file: device, precision and process count. The paper's is 8 GPUs in
+    bf16."""
     model: ModelConfig
-    # One of these asks for the narration of each clip; drawn per clip.
+    """What is trained: a checkpoint or a new model, exactly one of `pretrained` and `scratch`."""
     prompts: tuple[str, ...]
-    # "all": every narration of the episode counts; "query": the query's only (the reference).
+    """One of these asks for the narration of each clip; drawn per clip. The reference has several
+    paraphrases of one question; a small model knows no other task and is asked nothing."""
     loss_on: Literal["all", "query"]
-    # Weight in the loss of the tokens that tell narrations apart (verbs, nouns): those that fewer
-    # than half of the narrations contain. 1 is the plain mean (the reference).
+    """`query`: the query's narration only (the reference). `all`: every narration of the episode
+    counts, which teaches bursty contexts the wrong way round, as no context clip has the query's
+    verb and noun both: 0.004 against 0.23 in text-only trials (docs/log.md)."""
     content_weight: Annotated[float, Field(gt=0.0)]
-    # Weight of the loss on attention that teaches binding (eilev/training/guidance.py), for
-    # decoder-only models; needs content_weight > 1, which marks the words. 0 is the reference.
+    """Weight in the loss of the tokens that tell narrations apart (verbs, nouns): those that fewer
+    than half of the narrations contain. 1 is the plain mean (the reference). "The camera wearer" is
+    learnt at once; above 1, a small model's time goes to what is left."""
     guidance: Annotated[float, Field(ge=0.0)]
-    # Episodes that a process runs at once, and how many such batches make up an optimiser step: a
-    # step sees batch_size * accumulation_steps * processes episodes.
+    """Weight of the loss on attention that teaches binding (eilev/training/guidance.py), for
+    decoder-only models; needs `content_weight` above 1, which marks the words. 0 is the reference
+    and the default, which copies its context; `make binding` trains with 1 (docs/binding.md)."""
     batch_size: Positive
+    """Episodes that a process runs at once. A step sees batch_size * accumulation_steps * processes
+    episodes: 128 in the paper (1 * 16 * 8 with contexts, 16 * 1 * 8 without)."""
     accumulation_steps: Positive
+    """How many such batches make up an optimiser step. With fewer processes, raise it to keep what
+    a step sees."""
     learning_rate: Annotated[float, Field(gt=0.0)]
+    """AdamW's greatest learning rate. The paper fine-tunes with 1e-5; from scratch it takes far
+    more, though 0.003 was behind 0.001 at smaller initial weights (docs/log.md)."""
     betas: tuple[Share, Share]
+    """AdamW's decay of the two moments. 0.999 is the usual second one; 0.98 looks back over 50
+    steps instead of 1,000, in a small training of some 500."""
     weight_decay: Annotated[float, Field(ge=0.0)]
+    """AdamW's weight decay, of matrices only; biases and norms are not decayed. 0.05 is the
+    paper's."""
     warmup_steps: Annotated[int, Field(ge=0)]
+    """Optimiser steps over which the learning rate rises from 0. The paper has none with contexts
+    and 1,000 without (VideoBLIP); new weights need some."""
     schedule: Literal["constant", "linear", "cosine"]
+    """What the learning rate does after the warm-up: stay, or fall to 0 at the last step along a
+    line (the paper) or half a cosine."""
     max_grad_norm: Annotated[float, Field(gt=0.0)]
+    """Gradients of a greater norm are scaled down to it."""
     augment: AugmentConfig
-    # Steps between validations, and between checkpoints that a stopped run resumes from.
+    """Random changes of the training clips, the same for all frames of a clip. Without them a small
+    model knows its clips by heart and unlearns learning in context."""
     validate_every: Positive
+    """Optimiser steps between validations; the last step is always validated. 200 is the
+    reference's."""
     checkpoint_every: Positive
-    # What keeps a model: "icl" = exact narrations on the val episodes, "loss" = the reference's.
+    """Optimiser steps between checkpoints, from which a stopped run resumes with the same
+    result."""
     select_by: Literal["icl", "loss"]
+    """What keeps a model. `loss`: the least validation loss (the reference). `icl`: the most exact
+    narrations of the val episodes, as learning in context is transient and the loss keeps a model
+    that has unlearnt it."""
     num_workers: Annotated[int, Field(ge=0)]
+    """Processes that load batches, for each training process; 0 loads in the training process
+    itself, which is enough where all frames fit into memory. The result does not depend on it."""
 
     @model_validator(mode="after")
     def _guidance_knows_the_words(self) -> Self:

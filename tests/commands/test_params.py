@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,38 @@ def test_a_bad_profile_changes_nothing(folder):
     with pytest.raises(SystemExit, match="Could not find 'model/gpt'"):
         main(["params", "--write", "model=gpt"])
     assert (folder / "params.yaml").read_text() == "as it was"
+
+
+def test_explains_a_key_with_its_values_here_and_in_the_papers_profile(folder, capsys):
+    main(["params", "--write", "train.guidance=0.5", "train.content_weight=2.0"])
+    capsys.readouterr()
+    main(["params", "--explain", "train.guidance"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "train.guidance: number, 0 or more"
+    assert [line.split() for line in lines[1:3]] == [
+        ["params.yaml", "0.5"],
+        ["paper's", "profile", "0.0"],
+    ]
+    assert "binding" in " ".join(lines[3:])
+
+
+def test_explains_a_key_of_a_composition(folder, capsys):
+    main(["params", "--explain", "clips.window_s", "data=ego4d"])
+    assert capsys.readouterr().out.splitlines()[1].split() == ["data=ego4d", "8.0"]
+
+
+def test_an_unknown_key_is_refused(folder):
+    with pytest.raises(SystemExit, match=r"error: .*did you mean train\.guidance\?"):
+        main(["params", "--explain", "train.guidence", "data=ego4d"])
+
+
+def test_writes_the_page_and_the_schemas(tmp_path, monkeypatch, capsys):
+    shutil.copytree(ROOT / "conf", tmp_path / "conf", ignore=shutil.ignore_patterns("*.json"))
+    monkeypatch.chdir(tmp_path)
+    main(["params", "--docs"])
+    written = capsys.readouterr().out.split()
+    assert written == ["docs/params.md", "params.schema.json", "conf/profile.schema.json"]
+    for path in written:
+        assert Path(path).read_text() == (ROOT / path).read_text()
+    with pytest.raises(SystemExit, match="--docs is about the default: leave out data=ego4d"):
+        main(["params", "--docs", "data=ego4d"])
