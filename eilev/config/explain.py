@@ -164,7 +164,7 @@ def _key(name: str, node: Json, records: Json) -> Key:
     places = (node, node.get("items", {}), *node.get("anyOf", ()))
     of = next((place["$ref"].removeprefix(RECORDS) for place in places if "$ref" in place), "")
     if not of:
-        return Key(name, _kind(node), node["description"])
+        return Key(name, _kind(node), node.get("description", ""))
     record = records[of]
     below = _keys(record, f"{name}.", records)
     if "description" not in node:  # a section, explained by its class
