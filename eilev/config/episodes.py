@@ -4,12 +4,16 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from eilev.config.section import Kind, Meaning, Positive, Section, Seed, Share
+from eilev.config.section import Kind, Meaning, Positive, Section, Seed, Share, require_distinct
 
 
 def _require_divisible(shots: tuple[int, ...], ways: int) -> None:
     if not any(count and count % ways == 0 for count in shots):
         raise ValueError(f"contrastive episodes need a multiple of ways={ways} among 'shots'")
+
+
+# Numbers of context clips, one or more.
+Shots = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
 class MixtureItem(Section):
@@ -21,7 +25,7 @@ class MixtureItem(Section):
     # Contrastive only: number of different actions in the context, each equally often.
     ways: Positive | None = None
     # Shot counts of this item; the mixture's where not given.
-    shots: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    shots: Shots | None = None
 
     @model_validator(mode="after")
     def _ways_belong_to_contrastive(self) -> Self:
@@ -41,7 +45,7 @@ class Marginal(Section):
 class EpisodeMixture(Section):
     """Episodes of one split: `shots` context clips each, kinds and meanings in given shares."""
 
-    shots: tuple[Annotated[int, Field(ge=0)], ...]
+    shots: Shots
     mixture: tuple[MixtureItem, ...]
     # At most this many queries, drawn at random; null takes every clip of the split.
     max_queries: Positive | None
@@ -71,8 +75,8 @@ class EvaluationEpisodes(Section):
     Contrastive contexts exist at shot counts that `ways` divides, 0 (no context) among them.
     """
 
-    shots: tuple[Annotated[int, Field(ge=0)], ...]
-    kinds: tuple[Kind, ...]
+    shots: Shots
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)]
     meaning: Meaning
     ways: Positive
     # At most this many queries per kind, drawn at random; null takes every clip of the split.
@@ -80,6 +84,7 @@ class EvaluationEpisodes(Section):
 
     @model_validator(mode="after")
     def _ways_divide_shots(self) -> Self:
+        require_distinct("kinds", self.kinds)
         if "contrastive" in self.kinds:
             _require_divisible(self.shots, self.ways)
         return self

@@ -1,6 +1,11 @@
 """The section evaluate: how narrations are generated and scored."""
 
-from eilev.config.section import Condition, Positive, Section, Seed
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from eilev.config.conditions import Condition
+from eilev.config.section import Positive, Section, Seed, require_distinct
 
 
 class TextMetricsConfig(Section):
@@ -27,9 +32,15 @@ class EvaluateConfig(Section):
     """How narrations are generated and under which conditions they are scored."""
 
     seed: Seed
-    conditions: tuple[Condition, ...]
+    # Of the table in conditions.py.
+    conditions: Annotated[tuple[Condition, ...], Field(min_length=1)]
     prompt: str
     max_new_tokens: Positive
     batch_size: Positive
     text_metrics: TextMetricsConfig
     baselines: BaselinesConfig
+
+    @model_validator(mode="after")
+    def _each_condition_once(self) -> Self:
+        require_distinct("conditions", self.conditions)
+        return self

@@ -4,6 +4,7 @@ A stage reads its own sections with `load_section`, so its result depends on the
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -20,7 +21,6 @@ Seed = Annotated[int, Field(ge=0)]
 Source = Literal["ego4d", "epic_kitchens", "table"]
 Kind = Literal["bursty", "random", "contrastive"]
 Meaning = Literal["natural", "canonical", "permuted", "renamed"]
-Condition = Literal["bursty", "random", "contrastive", "shuffled", "no_video", "new_words"]
 
 
 class Section(BaseModel):
@@ -82,6 +82,15 @@ def check_section(values: object, kind: type[_Section], origin: str) -> _Section
         return kind.model_validate_json(json.dumps(values))
     except ValidationError as error:
         raise ParamsError(f"{origin}: {_describe(error)}") from error
+
+
+def require_distinct(name: str, values: Sequence[object]) -> None:
+    """Refuse a list that has a value twice (ValueError).
+
+    >>> require_distinct("shots", (0, 2))
+    """
+    if len(set(values)) < len(values):
+        raise ValueError(f"'{name}' has a value twice: {', '.join(map(str, values))}")
 
 
 def _describe(error: ValidationError) -> str:

@@ -74,7 +74,7 @@ class TrainConfig(Section):
     launch: str
     model: ModelConfig
     # One of these asks for the narration of each clip; drawn per clip.
-    prompts: tuple[str, ...]
+    prompts: Annotated[tuple[str, ...], Field(min_length=1)]
     # "all": every narration of the episode counts; "query": the query's only (the reference).
     loss_on: Literal["all", "query"]
     # Weight in the loss of the tokens that tell narrations apart (verbs, nouns): those that fewer

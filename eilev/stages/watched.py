@@ -28,10 +28,13 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
     "clips": ("eilev/clips", "eilev/parquet.py"),
     "episodes": ("eilev/episodes", "eilev/language", "eilev/parquet.py"),
     "validate": (
+        "eilev/config/conditions.py",
+        "eilev/config/evaluate.py",
         "eilev/distributions",
         "eilev/episodes",
         "eilev/language",
         "eilev/parquet.py",
+        "eilev/unavailable.py",
         "eilev/validation",
     ),
     "train": (
@@ -46,24 +49,34 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
     "evaluate": (
         "eilev/clips",
         "eilev/config/clips.py",
+        "eilev/config/conditions.py",
         "eilev/episodes",
         "eilev/evaluation",
         "eilev/inputs",
         "eilev/language",
         "eilev/model",
         "eilev/parquet.py",
+        "eilev/unavailable.py",
     ),
     "export": (
         "eilev/bundle",
         "eilev/clips",
         "eilev/config/clips.py",
+        "eilev/config/conditions.py",
         "eilev/config/evaluate.py",
         "eilev/export",
         "eilev/inputs",
         "eilev/model",
         "eilev/parquet.py",
     ),
-    "report": ("eilev/clips", "eilev/config/clips.py", "eilev/parquet.py", "eilev/report"),
+    "report": (
+        "eilev/clips",
+        "eilev/config/clips.py",
+        "eilev/config/conditions.py",
+        "eilev/parquet.py",
+        "eilev/report",
+        "eilev/unavailable.py",
+    ),
 }
 
 STAGES = tuple(_ROOMS)
@@ -71,11 +84,13 @@ STAGES = tuple(_ROOMS)
 OF_AN_EXPERIMENT = ("episodes", "validate", "train", "evaluate")
 EXPERIMENT = "eilev/experiments/variants.py"
 RESULTS = (
+    "eilev/config/conditions.py",
     "eilev/config/section.py",
     "eilev/experiments",
     "eilev/io.py",
     "eilev/paths.py",
     "eilev/report",
+    "eilev/unavailable.py",
 )
 
 
