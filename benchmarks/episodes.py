@@ -16,6 +16,7 @@ import pandas as pd
 
 from benchmarks.sampler import SHOTS, WAYS, make_actions
 from eilev.config.episodes import EpisodeMixture, EpisodesConfig, EvaluationEpisodes, MixtureItem
+from eilev.episodes.account import Account
 from eilev.episodes.build import build_episodes
 from eilev.parquet import write_tables
 from eilev.schema import EPISODES
@@ -71,7 +72,8 @@ def main() -> None:
     before = _peak_gib()
     start = time.monotonic()
     config = make_config(max(1, options.episodes // options.narrations))
-    built = build_episodes(narrations, split, set(narrations["narration_id"]), config)
+    ids = set(narrations["narration_id"])
+    built = build_episodes(narrations, split, ids, config, Account())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.parquet"
         write_tables(built["train"], EPISODES, path)

@@ -15,8 +15,9 @@ SPLIT = DATA / "split" / "split.parquet"
 # Arrow shards clips-*.arrow and index.parquet.
 CLIPS = DATA / "clips"
 
-# {train,val,test,novel}.parquet
+# {train,val,test,novel}.parquet, and what the corpus cannot give
 EPISODES = DATA / "episodes"
+EPISODES_SUMMARY = EPISODES / "summary.json"
 
 VALIDATION = DATA / "validate" / "validation.json"
 VALIDATION_DOCS = DATA / "validate" / "docs"

@@ -21,6 +21,8 @@ OTHER_VERB = "[other]"
 # test: unseen clips of common actions; novel: clips of actions that were never trained on.
 Split = Literal["train", "val", "test", "novel"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+# Those whose episodes a trained model is asked about.
+EVALUATED: tuple[Split, ...] = ("test", "novel")
 
 
 def _field(name: str, kind: pa.DataType, *, nullable: bool = False) -> "pa.Field[Any]":

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from PIL import Image
 from eilev import paths, schema
 from eilev.config.episodes import EpisodeMixture, EpisodesConfig, EvaluationEpisodes, MixtureItem
 from eilev.config.train import AugmentConfig, TrainConfig
+from eilev.episodes.account import Account
 from eilev.parquet import write_table
 from eilev.synthetic.render import background, looks, motions, render_clip
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, PROMPT, tiny_config
@@ -39,6 +41,8 @@ class Kitchen:
     narrations: pd.DataFrame
     episodes: dict[str, pd.DataFrame]
     clips: dict[str, np.ndarray]
+    # data/episodes/summary.json
+    summary: dict[str, Any]
 
 
 def narration_rows(actions) -> pd.DataFrame:
@@ -80,8 +84,9 @@ def make_kitchen(num_clips=96, epochs=2, shots=4, seed=0) -> Kitchen:
     ids = narrations["narration_id"].tolist()
     clips = dict(zip(ids, _render(picks, seed), strict=True))
     config = _episodes_config(epochs, shots)
-    episodes = episode_frames(narrations, split, ids, config)
-    return Kitchen(narrations, episodes, clips)
+    counts = Account()
+    episodes = episode_frames(narrations, split, ids, config, counts)
+    return Kitchen(narrations, episodes, clips, counts.to_json())
 
 
 def _render(picks, seed):

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from eilev.config.episodes import EpisodesConfig
+from eilev.episodes.account import Account
 from eilev.episodes.build import build_episodes
 from eilev.language.templates import inflect
 from eilev.schema import EPISODES, OTHER_VERB
@@ -92,9 +93,11 @@ def _clips(narrations: pd.DataFrame, undecoded: int) -> pd.DataFrame:
     )
 
 
-def episode_frames(narrations, split, decoded_ids, config: EpisodesConfig):
+def episode_frames(
+    narrations, split, decoded_ids, config: EpisodesConfig, counts: Account | None = None
+):
     """Episodes of every split as pandas reads them."""
-    built = build_episodes(narrations, split, decoded_ids, config)
+    built = build_episodes(narrations, split, decoded_ids, config, counts or Account())
     return {
         name: pa.concat_tables([EPISODES.empty_table(), *tables]).to_pandas()
         for name, tables in built.items()

@@ -11,7 +11,7 @@ import pandas as pd
 from eilev import paths, schema
 from eilev.clips.store import ClipStore
 from eilev.inputs.episode import episode_texts
-from eilev.io import atomic_file
+from eilev.io import atomic_file, read_json
 from eilev.parquet import read_table
 from eilev.report.html import fill
 from eilev.report.samples import Answer, Facts, Sample, make_answer, make_sample, narration_facts
@@ -69,8 +69,22 @@ def select(episodes: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
         episodes = episodes[episodes[name] == value]
     if episodes.empty:
         asked = ", ".join(f"{name} {value}" for name, value in wanted.items()) or "any"
-        raise ValueError(f"{options.episodes}: no episode with {asked}")
+        raise ValueError(f"{options.episodes}: no episode with {asked}{_why(options)}")
     return episodes
+
+
+def _why(options: argparse.Namespace) -> str:
+    """Why there are no such episodes, as far as the account beside the table says it."""
+    path = options.episodes.with_name(paths.EPISODES_SUMMARY.name)
+    kinds = read_json(path).get(options.episodes.stem, {}) if path.exists() else {}
+    cells = [
+        cell
+        for kind, by_shots in kinds.items()
+        for shots, cell in by_shots.items()
+        if options.kind in (None, kind) and options.shots in (None, int(shots))
+    ]
+    reasons = dict.fromkeys(cell["reason"] for cell in cells if not cell["episodes"])
+    return f": {'; '.join(reasons)}" if reasons else ""
 
 
 def read_answers(path: Path | None) -> dict[Key, Answer]:

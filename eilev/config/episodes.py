@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from eilev.config.section import OneOf, Positive, Section, Seed, Share
+from eilev.config.section import OneOf, Positive, Section, Seed, Share, require_distinct
 from eilev.vocabulary import KINDS, MEANINGS
 
 Kind = Annotated[str, OneOf(KINDS)]
@@ -14,6 +14,10 @@ Meaning = Annotated[str, OneOf(MEANINGS)]
 def _require_divisible(shots: tuple[int, ...], ways: int) -> None:
     if not any(count and count % ways == 0 for count in shots):
         raise ValueError(f"contrastive episodes need a multiple of ways={ways} among 'shots'")
+
+
+# Numbers of context clips, one or more.
+Shots = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
 class MixtureItem(Section):
@@ -34,7 +38,7 @@ class MixtureItem(Section):
     ways: Positive | None = None
     """Contrastive only, and needed there: number of different actions in the context, each equally
     often. Only shot counts that it divides are taken."""
-    shots: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    shots: Shots | None = None
     """Shot counts of this item; the mixture's where not given. Permuted and renamed items take
     those above 0 only, as nothing else tells their words."""
 
@@ -59,7 +63,7 @@ class Marginal(Section):
 class EpisodeMixture(Section):
     """Episodes of one split: `shots` context clips each, kinds and meanings in given shares."""
 
-    shots: tuple[Annotated[int, Field(ge=0)], ...]
+    shots: Shots
     """Context clips of an episode, one of these numbers in equal shares; one that stands here twice
     has twice the share. The paper trains on 16 only. A model from scratch learns its positions, and
     a shot count that never occurs in training scores nothing, so the default trains on all that
@@ -98,10 +102,10 @@ class EvaluationEpisodes(Section):
     Contrastive contexts exist at shot counts that `ways` divides, 0 (no context) among them.
     """
 
-    shots: tuple[Annotated[int, Field(ge=0)], ...]
+    shots: Shots
     """Context clips at which a curve has a point. The paper evaluates 0, 1, 2, 4, 8, 12 and 16; the
     default stops at the 8 that it trains on."""
-    kinds: tuple[Kind, ...]
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)]
     """Kinds of contexts (`episodes.train.mixture.kind`); `evaluate.conditions` are made from
     them."""
     meaning: Meaning
@@ -116,6 +120,7 @@ class EvaluationEpisodes(Section):
 
     @model_validator(mode="after")
     def _ways_divide_shots(self) -> Self:
+        require_distinct("kinds", self.kinds)
         if any(KINDS[kind].in_ways for kind in self.kinds):
             _require_divisible(self.shots, self.ways)
         return self

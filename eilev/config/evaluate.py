@@ -1,6 +1,11 @@
 """The section evaluate: how narrations are generated and scored."""
 
-from eilev.config.section import Condition, Positive, Section, Seed
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from eilev.config.conditions import Condition
+from eilev.config.section import Positive, Section, Seed, require_distinct
 
 
 class TextMetricsConfig(Section):
@@ -33,7 +38,7 @@ class EvaluateConfig(Section):
     seed: Seed
     """Seed of what is drawn here: whose video goes with which text under `shuffled`, the words
     under `new_words`, the classifier's clips."""
-    conditions: tuple[Condition, ...]
+    conditions: Annotated[tuple[Condition, ...], Field(min_length=1)]
     """What is done to the contexts (docs/evaluation.md): the paper's bursty, random and shuffled
     ones, and probes of what they are used for. Each needs its kind among
     `episodes.evaluation.kinds`."""
@@ -52,3 +57,8 @@ class EvaluateConfig(Section):
     baselines: BaselinesConfig
     """What the model is compared with (docs/evaluation.md), beside the context's most frequent
     words, which are always tried; null leaves a baseline out."""
+
+    @model_validator(mode="after")
+    def _each_condition_once(self) -> Self:
+        require_distinct("conditions", self.conditions)
+        return self

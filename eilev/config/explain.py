@@ -183,7 +183,8 @@ def _kind(node: Json) -> str:
     if node["type"] == "boolean":
         return "`true` or `false`"
     if node["type"] == "array":
-        size = f" of {node['minItems']}" if "minItems" in node else ""
+        low, high = node.get("minItems"), node.get("maxItems")
+        size = f" of {low}{'' if low == high else ' or more'}" if low else ""
         return f"list{size} ({_kind(node['items'])})"
     return _NAMES[node["type"]] + _range(node)
 

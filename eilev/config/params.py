@@ -1,10 +1,12 @@
 """The whole of params.yaml, read and checked."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from eilev.config.clips import ClipsConfig
+from eilev.config.conditions import CONDITIONS
 from eilev.config.episodes import EpisodesConfig
 from eilev.config.evaluate import EvaluateConfig
 from eilev.config.export import ExportConfig
@@ -31,6 +33,22 @@ class Params(Section):
     evaluate: EvaluateConfig
     export: ExportConfig
     report: ReportConfig
+
+    @model_validator(mode="after")
+    def _what_is_evaluated_is_drawn(self) -> Self:
+        kinds = self.episodes.evaluation.kinds
+        asked = {
+            f"evaluate.conditions has '{name}'": CONDITIONS[name].kind
+            for name in self.evaluate.conditions
+        }
+        if self.evaluate.baselines.no_context_model is not None:
+            asked["evaluate.baselines.no_context_model is given"] = "bursty"
+        lacking = [
+            f"{why}, which needs '{kind}'" for why, kind in asked.items() if kind not in kinds
+        ]
+        if lacking:
+            raise ValueError(f"{'; '.join(lacking)} in episodes.evaluation.kinds")
+        return self
 
 
 def load_params(path: Path = PARAMS) -> Params:

@@ -4,7 +4,7 @@ A stage reads its own sections with `load_section`, so its result depends on the
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -23,7 +23,6 @@ Even = Annotated[int, Field(ge=2, multiple_of=2)]
 Seed = Annotated[int, Field(ge=0)]
 
 Source = Literal["ego4d", "epic_kitchens", "table"]
-Condition = Literal["bursty", "random", "contrastive", "shuffled", "no_video", "new_words"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,15 @@ def check_section(values: object, kind: type[_Section], origin: str) -> _Section
         return kind.model_validate_json(json.dumps(values))
     except ValidationError as error:
         raise ParamsError(f"{origin}: {_describe(error)}") from error
+
+
+def require_distinct(name: str, values: Sequence[object]) -> None:
+    """Refuse a list that has a value twice (ValueError).
+
+    >>> require_distinct("shots", (0, 2))
+    """
+    if len(set(values)) < len(values):
+        raise ValueError(f"'{name}' has a value twice: {', '.join(map(str, values))}")
 
 
 def _describe(error: ValidationError) -> str:

@@ -111,7 +111,7 @@ class TrainConfig(Section):
     bf16."""
     model: ModelConfig
     """What is trained: a checkpoint or a new model, exactly one of `pretrained` and `scratch`."""
-    prompts: tuple[str, ...]
+    prompts: Annotated[tuple[str, ...], Field(min_length=1)]
     """One of these asks for the narration of each clip; drawn per clip. The reference has several
     paraphrases of one question; a small model knows no other task and is asked nothing."""
     loss_on: Literal["all", "query"]

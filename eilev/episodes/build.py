@@ -5,29 +5,26 @@ every query under every kind at every shot count. Bursty and random contexts com
 clips only, contrastive ones from the query's own split.
 """
 
-import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from eilev.config.episodes import EpisodesConfig, EvaluationEpisodes, Kind
-from eilev.episodes import sampler
-from eilev.episodes.classes import Bools, Floats, Ints, action_numbers, encode_classes
+from eilev.config.episodes import EpisodesConfig, Kind
+from eilev.episodes import account, contrastive, sampler
+from eilev.episodes.account import Account
+from eilev.episodes.classes import Bools, Floats, Ints, action_numbers
 from eilev.episodes.draws import row_uniforms
 from eilev.episodes.kinds import SAMPLERS, ContextShape
 from eilev.episodes.marginal import draw_marginal
-from eilev.episodes.meaning import Rewriter, make_rewriter
 from eilev.episodes.recipes import Recipe, mixture_recipes, round_shares
 from eilev.episodes.rows import episode_rows
-from eilev.parquet import text_array
+from eilev.episodes.stock import Stock, make_stock
 from eilev.schema import SPLITS, Split
 from eilev.vocabulary import KINDS
-
-_LOG = logging.getLogger(__name__)
 
 # Rows drawn at once: bounds the memory, does not change the result.
 _CHUNK = 1 << 15
@@ -35,27 +32,8 @@ _CHUNK = 1 << 15
 # What random numbers are for; with seed, split and epoch the key of their stream.
 _PICK_QUERIES, _MIX, _DRAW = range(3)
 
-
-@dataclass(frozen=True)
-class Corpus:
-    """The clips of one split, indexed; `clips` are positions in the table of all clips."""
-
-    clips: Ints
-    index: sampler.ContextIndex
-
-
-@dataclass(frozen=True)
-class Stock:
-    """Everything that episodes are drawn from. Arrays are (num_clips,), in the table's order."""
-
-    ids: "pa.Array[Any]"
-    verbs: Ints
-    nouns: Ints
-    # Position of a clip within its split's corpus.
-    places: Ints
-    corpora: dict[Split, Corpus]
-    rewriter: Rewriter
-    verb_noun_ratio: float
+# Reason to the number of queries that have no episode for it.
+_LeftOut = Counter[str]
 
 
 @dataclass(frozen=True)
@@ -75,18 +53,20 @@ def build_episodes(
     split: pd.DataFrame,
     decoded_ids: Collection[str],
     config: EpisodesConfig,
+    counts: Account,
 ) -> dict[Split, Iterator[pa.Table]]:
     """Build the episodes of all splits; equal input and seed give equal tables.
 
-    An episode depends on the seed, its split, epoch and row only. Where a contrastive context is
-    impossible (too few other clips of the query's action) the episode is left out; the numbers are
-    logged. Episodes are drawn as they are read, so that any number of them fits into memory.
+    An episode depends on the seed, its split, epoch and row only. Where a context is impossible in
+    evaluation, or a contrastive one anywhere, the episode is left out. Episodes are drawn as they
+    are read, so that any number of them fits into memory.
 
     Args:
         narrations: rows of schema.NARRATIONS.
         split: rows of schema.SPLIT.
         decoded_ids: narration ids that have frames; the others take no part.
         config: kinds, meanings, shots and shares.
+        counts: is told, as the tables are read, how many episodes there are and what is left out.
 
     Returns:
         For each split its rows of schema.EPISODES piece by piece, none for a split without clips.
@@ -95,49 +75,30 @@ def build_episodes(
     Raises:
         ValueError: no training clip is left.
     """
-    stock = _make_stock(narrations, split, decoded_ids, config.verb_noun_ratio)
-    return {name: _draw_split(stock, name, config) for name in SPLITS}
+    stock = make_stock(narrations, split, decoded_ids, config.verb_noun_ratio)
+    return {name: _draw_split(stock, name, config, counts) for name in SPLITS}
 
 
-def _draw_split(stock: Stock, split: Split, config: EpisodesConfig) -> Iterator[pa.Table]:
-    if split in ("train", "val"):
-        yield from _draw_mixture(stock, split, config)
-    else:
+def _draw_split(
+    stock: Stock, split: Split, config: EpisodesConfig, counts: Account
+) -> Iterator[pa.Table]:
+    section = split if split in ("train", "val") else "evaluation"
+    try:
+        if section != "evaluation":
+            yield from _draw_mixture(stock, split, config, counts)
+            return
         for kind in config.evaluation.kinds:
-            yield from _draw_evaluation(stock, split, kind, config.evaluation, config.seed)
+            yield from _draw_evaluation(stock, split, kind, config, counts)
+    except ValueError as error:
+        raise ValueError(f"params.yaml: episodes.{section}: {split} episodes: {error}") from error
 
 
-def _make_stock(
-    narrations: pd.DataFrame, split: pd.DataFrame, decoded_ids: Collection[str], ratio: float
-) -> Stock:
-    clips = narrations.merge(split, on="narration_id", validate="one_to_one")
-    clips = clips[clips["narration_id"].isin(decoded_ids)].reset_index(drop=True)
-    splits = clips["split"].to_numpy(dtype=object)
-    if not (splits == "train").any():
-        raise ValueError(
-            f"no training clip with frames among {len(narrations)} narrations: nothing to draw"
-            " contexts from; see data/clips/index.parquet for the reasons"
-        )
-    verbs, nouns = (encode_classes(clips[f"{kind}_class"])[0] for kind in ("verb", "noun"))
-    corpora = {name: _make_corpus(verbs, nouns, splits == name) for name in SPLITS}
-    places = np.empty_like(verbs)
-    for corpus in corpora.values():
-        places[corpus.clips] = np.arange(corpus.clips.size)
-    ids = text_array(clips["narration_id"])
-    rewriter = make_rewriter(clips, splits == "train")
-    return Stock(ids, verbs, nouns, places, corpora, rewriter, ratio)
-
-
-def _make_corpus(verbs: Ints, nouns: Ints, inside: Bools) -> Corpus:
-    clips = np.flatnonzero(inside)
-    return Corpus(clips, sampler.index_clips(verbs[clips], nouns[clips]))
-
-
-def _draw_mixture(stock: Stock, split: Split, config: EpisodesConfig) -> Iterator[pa.Table]:
+def _draw_mixture(
+    stock: Stock, split: Split, config: EpisodesConfig, counts: Account
+) -> Iterator[pa.Table]:
     """Epoch after epoch, every query gets one recipe at random, in the configured shares."""
     mixture = config.train if split == "train" else config.val
     recipes, shares = mixture_recipes(mixture)
-    kept = []
     for epoch in range(config.epochs if split == "train" else 1):
         clips = stock.corpora[split].clips
         key = _key(config.seed, split, epoch, _PICK_QUERIES)
@@ -148,50 +109,107 @@ def _draw_mixture(stock: Stock, split: Split, config: EpisodesConfig) -> Iterato
         choice = np.repeat(np.arange(len(recipes)), round_shares(shares, queries.size))
         rng = np.random.default_rng(_key(config.seed, split, epoch, _MIX))
         key = _key(config.seed, split, epoch, _DRAW)
-        for table, possible in _draw(
-            stock, Lot(split, epoch, queries, recipes, rng.permutation(choice), key)
-        ):
-            kept.append(possible)
-            yield table
-    _report_skipped(split, kept)
+        lot = Lot(split, epoch, queries, recipes, rng.permutation(choice), key)
+        nothing = Counter({} if queries.size else {stock.why_empty(split): 0})
+        yield from _draw_counted(stock, lot, counts, nothing)
 
 
 def _draw_evaluation(
-    stock: Stock, split: Split, kind: Kind, config: EvaluationEpisodes, seed: int
+    stock: Stock, split: Split, kind: Kind, config: EpisodesConfig, counts: Account
 ) -> Iterator[pa.Table]:
     """One number of shots after another, all about the same queries.
 
-    Queries need a verb and a noun class: an answer to the others could never be called right.
-    Contrastive ones also need a context at the largest shot count.
+    Queries need a verb and a noun class: an answer to the others could never be called right. They
+    also need a context at the most shots, of those at which any query has one.
     """
-    ways = config.ways if KINDS[kind].in_ways else 1
-    all_shots = sorted({shots for shots in config.shots if shots % ways == 0})
+    asked = config.evaluation
+    ways = asked.ways if KINDS[kind].in_ways else 1
+    all_shots = sorted({shots for shots in asked.shots if shots % ways == 0})
+    for shots in {*asked.shots} - {*all_shots}:
+        counts.add(split, kind, shots, 0, Counter({account.NO_MULTIPLE: 0}))
 
-    def draw(queries: Ints, shots: int) -> Iterator[tuple[pa.Table, Bools]]:
-        recipe = Recipe(kind, config.meaning, shots, ways)
-        key = _key(seed, split, 0, _DRAW, shots, kind)
-        return _draw(stock, Lot(split, 0, queries, (recipe,), np.zeros_like(queries), key))
+    def make_lot(queries: Ints, shots: int) -> Lot:
+        recipe = Recipe(kind, asked.meaning, shots, ways)
+        key = _key(config.seed, split, 0, _DRAW, shots, kind)
+        return Lot(split, 0, queries, (recipe,), np.zeros_like(queries), key)
 
-    clips = stock.corpora[split].clips
-    clips = clips[(stock.verbs[clips] >= 0) & (stock.nouns[clips] >= 0)]
-    if KINDS[kind].in_ways:
-        kept = [possible for _, possible in draw(clips, all_shots[-1])]
-        _report_skipped(split, kept)
-        clips = clips[np.concatenate([np.empty(0, np.bool_), *kept])]
-    queries = _pick(clips, config.max_queries, _key(seed, split, 0, _PICK_QUERIES))
+    clips, unjudged = _judged_clips(stock, split)
+    for most in reversed(all_shots):
+        possible, reasons = _possible(stock, make_lot(clips, most))
+        left_out = _sum(unjudged, reasons)
+        if possible.any():
+            break
+        counts.add(split, kind, most, 0, left_out)
+    else:
+        return
+    key = _key(config.seed, split, 0, _PICK_QUERIES)
+    queries = _pick(clips[possible], asked.max_queries, key)
     for shots in all_shots:
-        yield from (table for table, _ in draw(queries, shots))
+        if shots <= most:
+            yield from _draw_counted(stock, make_lot(queries, shots), counts, left_out)
 
 
-def _report_skipped(split: Split, kept: Sequence[Bools]) -> None:
-    total = sum(part.size for part in kept)
-    skipped = total - sum(int(part.sum()) for part in kept)
-    if skipped:
-        _LOG.warning(
-            "%s: %d of %d episodes are left out: a contrastive context needs more clips of the"
-            " query's action, or of actions that share no class with it",
-            *(split, skipped, total),
-        )
+def _judged_clips(stock: Stock, split: Split) -> tuple[Ints, _LeftOut]:
+    """Clips of a split with a verb and a noun class, and why there are no others."""
+    clips = stock.corpora[split].clips
+    if not clips.size:
+        return clips, Counter({stock.why_empty(split): 0})
+    judged = clips[(stock.verbs[clips] >= 0) & (stock.nouns[clips] >= 0)]
+    unjudged = clips.size - judged.size
+    return judged, Counter({account.NOT_JUDGED: unjudged} if unjudged else {})
+
+
+def _possible(stock: Stock, lot: Lot) -> tuple[Bools, _LeftOut]:
+    """Which queries of a lot of one recipe have a context, and why others have none."""
+    (recipe,) = lot.recipes
+    if KINDS[recipe.kind].in_ways:
+        if not recipe.shots:  # without a context nothing is contrastive
+            return np.zeros(lot.queries.size, np.bool_), Counter({account.NO_CONTEXT: 0})
+        kept = [possible for _, possible in _draw(stock, lot)]
+        possible = np.concatenate([np.empty(0, np.bool_), *kept])
+    else:
+        index = stock.corpora["train"].index
+        possible = sampler.num_others(index, _asked(stock, lot.queries)) >= recipe.shots
+    return possible, _reasons(stock, lot.split, recipe, lot.queries[~possible])
+
+
+def _reasons(stock: Stock, split: Split, recipe: Recipe, queries: Ints) -> _LeftOut:
+    """Why queries (clips) have no context."""
+    if not queries.size:
+        return Counter()
+    if not KINDS[recipe.kind].in_ways:
+        return Counter({account.few_others(recipe.shots): queries.size})
+    each = recipe.shots // recipe.ways
+    asked = _asked(stock, queries, inside=True)
+    lacking = int(contrastive.lacks_clips(stock.corpora[split].index, asked, each).sum())
+    found = {
+        account.few_of_the_action(each, split): lacking,
+        account.few_actions(recipe.ways - 1, each, split): queries.size - lacking,
+    }
+    return Counter({text: count for text, count in found.items() if count})
+
+
+def _sum(first: _LeftOut, second: _LeftOut) -> _LeftOut:
+    """Both counts; what counts nothing is kept."""
+    total = first.copy()
+    total.update(second)
+    return total
+
+
+def _draw_counted(
+    stock: Stock, lot: Lot, counts: Account, left_out: _LeftOut
+) -> Iterator[pa.Table]:
+    """Lot, and count what is drawn and what is not, beside what was `left_out` before."""
+    kept = [np.empty(0, np.bool_)]
+    for table, possible in _draw(stock, lot):
+        kept.append(possible)
+        yield table
+    possible = np.concatenate(kept)
+    for number, recipe in enumerate(lot.recipes):
+        mine = lot.choice == number
+        impossible = _reasons(stock, lot.split, recipe, lot.queries[mine & ~possible])
+        num_drawn = int(possible[mine].sum())
+        counts.add(lot.split, recipe.kind, recipe.shots, num_drawn, _sum(left_out, impossible))
 
 
 def _key(
@@ -209,7 +227,7 @@ def _pick(clips: Ints, most: int | None, key: tuple[int, ...]) -> Ints:
 
 
 def _draw(stock: Stock, lot: Lot) -> Iterator[tuple[pa.Table, Bools]]:
-    """Lot the episodes of a draw chunk by chunk, in the order of the queries.
+    """Draw the episodes of a lot chunk by chunk, in the order of the queries.
 
     Yields:
         The rows of a chunk, and which of its queries have an episode.
@@ -241,10 +259,15 @@ def _draw_contexts(
     """Contexts as clips (num_possible, shots), and for which queries one is possible."""
     home: Split = split if KINDS[recipe.kind].from_own_split else "train"
     corpus = stock.corpora[home]
-    rows = stock.places[queries] if home == split else np.full_like(queries, -1)
-    asked = sampler.Queries(stock.verbs[queries], stock.nouns[queries], rows)
+    asked = _asked(stock, queries, inside=home == split)
     if recipe.shots == 0:
         return np.empty((queries.size, 0), np.int64), np.ones(queries.size, dtype=np.bool_)
     shape = ContextShape(recipe.shots, recipe.ways, stock.verb_noun_ratio)
     drawn, possible = SAMPLERS[recipe.kind].draw(corpus.index, asked, shape, uniforms)
     return corpus.clips[drawn], possible
+
+
+def _asked(stock: Stock, queries: Ints, *, inside: bool = False) -> sampler.Queries:
+    """Queries as an index takes them; `inside`: the index is that of their own split."""
+    rows = stock.places[queries] if inside else np.full_like(queries, -1)
+    return sampler.Queries(stock.verbs[queries], stock.nouns[queries], rows)

@@ -80,6 +80,12 @@ def draw_contrastive(
     return rows, possible
 
 
+def lacks_clips(index: ContextIndex, queries: Queries, each: int) -> Bools:
+    """Which queries have fewer than `each` other clips of their action (num_episodes,)."""
+    lacking: Bools = _own_actions(index, queries).size < each
+    return lacking
+
+
 class _Actions(NamedTuple):
     """Actions as ranges of `ContextIndex.by_verb`."""
 

@@ -40,7 +40,7 @@ def draw_marginal(actions: Ints, marginal: Marginal, rng: np.random.Generator) -
     found, codes, counts = np.unique(actions[named], return_inverse=True, return_counts=True)
     if found.size < marginal.top_actions:
         raise MarginalError(
-            f"params.yaml: episodes: marginal.top_actions is {marginal.top_actions}, but the"
+            f"marginal.top_actions is {marginal.top_actions}, but the"
             f" split has {found.size} actions"
         )
     ranked = np.argsort(-counts, kind="stable")[: marginal.top_actions]

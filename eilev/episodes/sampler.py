@@ -125,6 +125,16 @@ def draw_random(index: ContextIndex, queries: Queries, shots: int, uniforms: Flo
     return _draw(index, buckets, shots, 0.0, uniforms)
 
 
+def num_others(index: ContextIndex, queries: Queries) -> Ints:
+    """How many clips of the index have another action than each query (num_episodes,).
+
+    As many shots can `draw_bursty` and `draw_random` give it.
+    """
+    own = _key_range(index.verb_keys, pair_keys(queries.verbs, queries.nouns))
+    others: Ints = index.verbs.size - own.size
+    return others
+
+
 class _Buckets(NamedTuple):
     """What a query's context may be drawn from; ranges of `by_verb` unless said otherwise."""
 

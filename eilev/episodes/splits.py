@@ -4,6 +4,7 @@ By "action": frequent actions are common and are divided by video into train, va
 rare actions are `novel`. By "video": all clips are divided by video, nothing is novel.
 """
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -12,14 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from eilev.config.split import SplitConfig
-from eilev.schema import OTHER_VERB, SPLITS
+from eilev.schema import OTHER_VERB
 
-_REMEDIES = {
-    "train": "raise split.train_val_share or split.train_share",
-    "val": "lower split.train_share",
-    "test": "lower split.train_val_share",
-    "novel": "lower split.common_share or split.num_common_actions, or split by video",
-}
+_NO_RARE = "lower split.common_share or split.num_common_actions, or split by video"
 
 
 def split_narrations(
@@ -34,19 +30,16 @@ def split_narrations(
         Rows of schema.SPLIT in the order of `narrations`; the same for the same `rng` state.
 
     Raises:
-        ValueError: a split would be empty; the message names the parameter to change.
+        ValueError: a split would be empty; the message names the parameter to change, or how many
+            videos are needed.
     """
     rare = (
         _is_rare(narrations, config) if config.by == "action" else np.zeros(len(narrations), bool)
     )
     split = np.full(len(narrations), "novel", dtype=object)
-    split[~rare] = _split_by_video(narrations["video_id"][~rare], config, rng)
-    for name in SPLITS:
-        if name not in split and (name != "novel" or config.by == "action"):
-            raise ValueError(
-                f"split '{name}' would be empty ({len(narrations)} narrations of "
-                f"{narrations['video_id'].nunique()} videos): {_REMEDIES[name]}, or add videos"
-            )
+    if config.by == "action" and not rare.any():
+        raise ValueError(f"split 'novel' would be empty ({_size(narrations)}): {_NO_RARE}")
+    split[~rare] = _split_by_video(narrations[~rare], config, rng)
     return pd.DataFrame({"narration_id": narrations["narration_id"], "split": split})
 
 
@@ -67,18 +60,59 @@ def _is_rare(narrations: pd.DataFrame, config: SplitConfig) -> NDArray[np.bool_]
 
 
 def _split_by_video(
-    video_ids: pd.Series, config: SplitConfig, rng: np.random.Generator
+    narrations: pd.DataFrame, config: SplitConfig, rng: np.random.Generator
 ) -> NDArray[np.object_]:
     """Fill train + val with random videos up to its share, and train, of these, up to its own."""
-    counts = video_ids.value_counts().sort_index()
+    counts = narrations["video_id"].value_counts().sort_index()
     counts = counts.iloc[rng.permutation(len(counts))]
     goal = round(config.train_val_share * counts.sum())
     num_train_val = _prefix(counts.to_numpy(), goal)
     num_train = _prefix(counts.to_numpy(), round(config.train_share * goal))
+    _require_each(narrations, counts.to_numpy().cumsum(), num_train, num_train_val)
     names = np.full(len(counts), "test", dtype=object)
     names[:num_train_val] = "val"
     names[:num_train] = "train"
-    return video_ids.map(dict(zip(counts.index, names, strict=True))).to_numpy()
+    return narrations["video_id"].map(dict(zip(counts.index, names, strict=True))).to_numpy()
+
+
+def _require_each(
+    narrations: pd.DataFrame, filled: NDArray[np.integer[Any]], num_train: int, num_train_val: int
+) -> None:
+    """Check that train, val and test all have a video.
+
+    Args:
+        narrations: those that are divided.
+        filled: narrations of the first video, the first two, and so on.
+        num_train: videos for train.
+        num_train_val: videos for train and val.
+
+    Raises:
+        ValueError: one has none, or there are fewer than three videos.
+    """
+    size = _size(narrations)
+    if len(filled) < 3:
+        raise ValueError(
+            f"train, val and test take different videos, so at least 3 are needed; there are {size}"
+            " (of common actions, if actions are held out): add videos"
+        )
+    if not num_train:
+        why = "split 'train' would be empty: raise split.train_val_share or split.train_share"
+    elif num_train_val >= len(filled):
+        most = math.floor(1000 * filled[-2] / filled[-1]) / 1000
+        why = f"split 'test' would be empty: lower split.train_val_share to {most} or less"
+    elif num_train_val == 1:
+        least = math.ceil(1000 * (filled[0] + 1) / filled[-1]) / 1000
+        why = f"split 'val' would be empty: raise split.train_val_share to {least} or more"
+    elif num_train >= num_train_val:
+        most = math.floor(1000 * filled[num_train_val - 2] / filled[num_train_val - 1]) / 1000
+        why = f"split 'val' would be empty: lower split.train_share to {most} or less"
+    else:
+        return
+    raise ValueError(f"{why} ({size} are divided)")
+
+
+def _size(narrations: pd.DataFrame) -> str:
+    return f"{len(narrations)} narrations of {narrations['video_id'].nunique()} videos"
 
 
 def _prefix(counts: NDArray[np.integer[Any]], goal: float) -> int:

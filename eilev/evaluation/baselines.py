@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from eilev.config.section import Condition
+from eilev.config.conditions import CONDITIONS
 from eilev.evaluation.classifier import classifier_baseline
-from eilev.evaluation.curves import MAJORITY_CONDITIONS, Evaluation, Questions, cells, evaluate
+from eilev.evaluation.curves import Evaluation, Questions, cells, evaluate
 from eilev.evaluation.scores import accuracies
 from eilev.model.checkpoint import LoadedModel
 
 # The paper's contexts, on which the model without contexts is asked too.
-_CONDITIONS: tuple[Condition, ...] = ("bursty",)
+_CONDITIONS = ("bursty",)
 
 
 def compare(
@@ -28,15 +28,19 @@ def compare(
     Args:
         loaded: The model, with whose eyes the frozen video classifier sees.
         without_contexts: A model trained without contexts, if there is one.
-        learnt: Clips that the frozen video classifier learns from; none leaves it out.
+        learnt: Clips that the frozen video classifier learns from, where it is asked for.
         questions: What the model itself was asked.
         evaluation: What became of it.
     """
-    baselines = {"majority_word": majority_baseline(evaluation.predictions)}
+    baselines: dict[str, Any] = {"unavailable": {}}
+    baselines |= {"majority_word": majority_baseline(evaluation.predictions)}
     if without_contexts is not None:
         baselines["no_context"] = no_context_baseline(without_contexts, questions)
     if learnt:
         baselines["video_classifier"] = classifier_baseline(loaded, learnt, questions)
+    elif questions.config.baselines.classifier_clips is not None:
+        reason = "no clip of the training episodes has a verb and a noun class"
+        baselines["unavailable"]["video_classifier"] = {"reason": reason}
     return baselines
 
 
@@ -54,7 +58,7 @@ def majority_baseline(predictions: pd.DataFrame) -> dict[str, Any]:
     baseline: dict[str, Any] = {}
     for split in predictions["split"].unique():
         for condition, shots, cell in cells(predictions[predictions["split"] == split]):
-            if condition in MAJORITY_CONDITIONS and shots:
+            if CONDITIONS[condition].as_drawn and shots:
                 judged = cell[cell["scored"]]
                 curve = baseline.setdefault(split, {}).setdefault(condition, {"shots": {}})
                 curve["shots"][str(shots)] = accuracies(

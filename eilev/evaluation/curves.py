@@ -9,7 +9,9 @@ import pandas as pd
 import torch
 
 from eilev.clips.cache import ClipCache
+from eilev.config.conditions import CONDITIONS
 from eilev.config.evaluate import EvaluateConfig
+from eilev.episodes.availability import Unavailable, unavailable
 from eilev.evaluation.calibration import calibration_error
 from eilev.evaluation.class_f1 import f1_scores
 from eilev.evaluation.generation import encode_clips, generate_narrations
@@ -17,13 +19,12 @@ from eilev.evaluation.judge import Judge
 from eilev.evaluation.probes import probes
 from eilev.evaluation.scores import accuracies, bleu, rouge_l
 from eilev.evaluation.similarity import NO_TEXT_METRICS, TextMetrics, add_scores, mean_scores
-from eilev.evaluation.trials import CONTRASTIVE_SHUFFLED, build_trials
+from eilev.evaluation.trials import build_trials
 from eilev.inputs.episode import clip_ids_of
 from eilev.model.checkpoint import LoadedModel
 from eilev.schema import Split
+from eilev.unavailable import Missing
 
-# Conditions whose contexts the majority baseline is worth knowing for.
-MAJORITY_CONDITIONS = ("bursty", "random", "contrastive")
 # Columns of the table for `dvc plots`.
 _CURVES = ["split", "condition", "shots", "action_accuracy", "verb_accuracy", "noun_accuracy"]
 _CURVES += ["rouge_l", "bleu", "verb_f1_macro", "noun_f1_macro"]
@@ -56,6 +57,8 @@ class Questions:
     config: EvaluateConfig
     # Where to compute.
     device: torch.device
+    # data/episodes/summary.json: what the corpus cannot give.
+    summary: Mapping[str, Any]
     # The pretrained ones, in addition to ROUGE-L and BLEU.
     text_metrics: TextMetrics = NO_TEXT_METRICS
 
@@ -68,7 +71,7 @@ def evaluate(loaded: LoadedModel, questions: Questions) -> Evaluation:
         questions: Episodes, conditions and metrics.
 
     Raises:
-        ValueError: a condition needs episodes that there are none of.
+        ValueError: there are no episodes of any condition.
     """
     config, narrations = questions.config, questions.narrations
     shown = clip_ids_of(pd.concat(questions.episodes.values()))
@@ -81,30 +84,47 @@ def evaluate(loaded: LoadedModel, questions: Questions) -> Evaluation:
         generated = generate_narrations(trials, loaded, features, config)
         tables.append(judge.table(split, trials, generated))
     predictions = pd.concat(tables, ignore_index=True)
-    return summarise(add_scores(predictions, questions.text_metrics))
+    if predictions.empty:
+        raise ValueError("there is no episode of any of evaluate.conditions: nothing to evaluate")
+    lacking = unavailable(questions.summary, config.conditions)
+    return summarise(add_scores(predictions, questions.text_metrics), lacking)
 
 
-def summarise(predictions: pd.DataFrame) -> Evaluation:
-    """Turn judged predictions (Judge.table, `add_scores`) into metrics, probes and curves."""
-    metrics: dict[str, Any] = {}
+def summarise(predictions: pd.DataFrame, lacking: Unavailable) -> Evaluation:
+    """Turn judged predictions (Judge.table, `add_scores`) into metrics, probes and curves.
+
+    What is unavailable has an entry with the reason in the place of its scores.
+    """
+    metrics: dict[str, Any] = {
+        split: {name: _entry(missing) for name, missing in conditions.items() if has_curve(name)}
+        for split, conditions in lacking.items()
+    }
     summaries: dict[str, Any] = {}
     points = []
-    for split in predictions["split"].unique():
+    for split in dict.fromkeys([*lacking, *predictions["split"]]):
         of_split = predictions[predictions["split"] == split]
         curves: dict[str, dict[int, float | None]] = {}
         majority: dict[str, dict[int, float | None]] = {}
-        metrics[split] = {}
         for condition, shots, cell in cells(of_split):
             scores = _score(cell)
             curves.setdefault(condition, {})[shots] = scores["action_accuracy"]
-            if condition in MAJORITY_CONDITIONS and shots:
+            if CONDITIONS[condition].as_drawn and shots:
                 majority.setdefault(condition, {})[shots] = _majority_accuracy(cell)
-            if condition != CONTRASTIVE_SHUFFLED:
-                by_shots = metrics[split].setdefault(condition, {"shots": {}})["shots"]
-                by_shots[str(shots)] = scores
+            if has_curve(condition):
+                of_condition = metrics.setdefault(split, {}).setdefault(condition, _entry({}))
+                of_condition["shots"][str(shots)] = scores
                 points.append({"split": split, "condition": condition, "shots": shots, **scores})
-        summaries[split] = probes(curves, majority)
+        summaries[split] = probes(curves, majority, lacking.get(split, {}))
     return Evaluation(metrics, summaries, predictions, pd.DataFrame(points)[_CURVES])
+
+
+def has_curve(condition: str) -> bool:
+    """Whether a condition is more than the half of a probe."""
+    return not CONDITIONS[condition].comes_with
+
+
+def _entry(missing: Missing) -> dict[str, Any]:
+    return {"shots": {}, "unavailable": missing}
 
 
 def cells(predictions: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eilev.evaluation.trials import CONTRASTIVE_SHUFFLED
+from eilev.config.conditions import CONTRASTIVE_SHUFFLED
+from eilev.unavailable import Missing
 
 # {condition: {shots: action accuracy}}
 Curves = Mapping[str, Mapping[int, float | None]]
@@ -44,13 +45,14 @@ def binding_gap(curves: Curves) -> Gaps:
     )
 
 
-def probes(curves: Curves, majority: Curves) -> dict[str, Any]:
+def probes(curves: Curves, majority: Curves, lacking: Mapping[str, Missing]) -> dict[str, Any]:
     """Summarise a split: gains, binding, and the baseline that copies the majority word.
 
     Args:
         curves: Action accuracy of the model.
         majority: Action accuracy of the most frequent verb word with the most frequent noun word
             of the context, which looks at no video.
+        lacking: What of the split's conditions the corpus cannot give.
     """
     shown = {name: curve for name, curve in curves.items() if name != CONTRASTIVE_SHUFFLED}
     return {
@@ -60,6 +62,7 @@ def probes(curves: Curves, majority: Curves) -> dict[str, Any]:
         "binding_gap": binding_gap(curves),
         CONTRASTIVE_SHUFFLED: _with_text_keys(curves.get(CONTRASTIVE_SHUFFLED, {})),
         "majority": {name: _with_text_keys(curve) for name, curve in majority.items()},
+        "unavailable": {"binding_gap": lacking.get(CONTRASTIVE_SHUFFLED, {})},
     }
 
 

@@ -3,29 +3,15 @@
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from eilev.config.section import Condition
+from eilev.config.conditions import CONDITIONS, shown
+from eilev.episodes.availability import why_not
 from eilev.episodes.meaning import make_rewriter, with_new_words, write_permuted
 from eilev.inputs.episode import episode_texts
-
-# Contrastive episodes with their videos deranged: no curve of its own, but half of the binding gap.
-CONTRASTIVE_SHUFFLED: Literal["contrastive_shuffled"] = "contrastive_shuffled"
-TrialCondition = Condition | Literal["contrastive_shuffled"]
-
-# The kind of episode that a condition is made from.
-_KIND_OF: Mapping[TrialCondition, str] = {
-    "bursty": "bursty",
-    "random": "random",
-    "contrastive": "contrastive",
-    "shuffled": "bursty",
-    "no_video": "bursty",
-    "new_words": "bursty",
-    CONTRASTIVE_SHUFFLED: "contrastive",
-}
 
 
 @dataclass(frozen=True)
@@ -36,7 +22,7 @@ class Trial:
     the query. Each text belongs to its clip; each video is the clip whose frames are shown.
     """
 
-    condition: TrialCondition
+    condition: str
     meaning: str
     clip_ids: tuple[str, ...]
     texts: tuple[str, ...]
@@ -58,48 +44,35 @@ class Trial:
 def build_trials(
     episodes: pd.DataFrame,
     narrations: pd.DataFrame,
-    conditions: Sequence[Condition],
+    conditions: Sequence[str],
     rng: np.random.Generator,
 ) -> list[Trial]:
     """Put the episodes of a split under the conditions of design section 7.
 
     Rows without shots are the same trial under every condition (`no_video` shows it blank): each
-    curve starts from the zero-shot figure of its queries. One clip cannot be deranged, so the
-    shuffled conditions have no trial with one shot.
+    curve starts from the zero-shot figure of its queries. What a condition cannot be made of
+    (availability.why_not) has no trial, nor has one without episodes of its kind.
 
     Args:
         episodes: schema.EPISODES, one split.
         narrations: schema.NARRATIONS.
-        conditions: Wanted ones; contrastive and shuffled together bring CONTRASTIVE_SHUFFLED.
-        rng: Source of the derangements.
-
-    Raises:
-        ValueError: a condition needs a kind of episode that there is none of.
+        conditions: Wanted ones, which may bring others along.
+        rng: Source of the derangements and of the new words.
     """
-    wanted: list[TrialCondition] = list(conditions)
-    if "contrastive" in wanted and "shuffled" in wanted:
-        wanted.append(CONTRASTIVE_SHUFFLED)
     table = narrations.set_index("narration_id")
     texts = table["narration"].to_dict()
     action_of = _actions(table)
     trials = []
-    for condition in wanted:
-        kind = _KIND_OF[condition]
-        rows = episodes[episodes["kind"] == kind]
-        if rows.empty:
-            raise ValueError(
-                f"params.yaml: evaluate.conditions has '{condition}', which needs '{kind}' "
-                "in episodes.evaluation.kinds"
-            )
-        if condition == "new_words":
+    for name in shown(conditions):
+        entry = CONDITIONS[name]
+        rows = episodes[episodes["kind"] == entry.kind]
+        possible = [why_not(entry, shots) is None for shots in rows["shots"]]
+        rows = rows[np.array(possible, dtype=np.bool_)]
+        if entry.new_words and len(rows):
             rows = _in_new_words(rows, narrations, rng)
         for row in rows.to_dict("records"):
-            trial = _trial(row, condition, texts)
-            if condition in ("shuffled", CONTRASTIVE_SHUFFLED):
-                if trial.shots == 1:
-                    continue
-                trial = _with_deranged_videos(trial, action_of, rng)
-            trials.append(replace(trial, blank=condition == "no_video"))
+            trial = replace(_trial(row, name, texts), blank=entry.blank)
+            trials.append(_deranged(trial, action_of, rng) if entry.deranged else trial)
     return trials
 
 
@@ -152,9 +125,7 @@ def derange(labels: Sequence[Hashable], rng: np.random.Generator) -> list[int]:
     return [source[position] for position in range(len(labels))]
 
 
-def _trial(
-    row: Mapping[Hashable, Any], condition: TrialCondition, texts: Mapping[Hashable, str]
-) -> Trial:
+def _trial(row: Mapping[Hashable, Any], condition: str, texts: Mapping[Hashable, str]) -> Trial:
     clip_ids = (*row["context"], row["query"])
     return Trial(
         condition=condition,
@@ -165,9 +136,7 @@ def _trial(
     )
 
 
-def _with_deranged_videos(
-    trial: Trial, action_of: Mapping[str, Hashable], rng: np.random.Generator
-) -> Trial:
+def _deranged(trial: Trial, action_of: Mapping[str, Hashable], rng: np.random.Generator) -> Trial:
     if not trial.shots:
         return trial
     *context, query = trial.clip_ids

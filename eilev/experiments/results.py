@@ -7,6 +7,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ TITLES = {
 }
 _NAME = re.compile(r"(?P<variant>.+)-(?P<seed>\d+)")
 
+# mean, min and max over seeds.
+Spread = Mapping[str, float]
 # {variant: [metrics.json of each seed]}
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -79,8 +82,9 @@ def summarise(runs: Runs, reference: str) -> dict[str, Any]:
 
     Returns:
         {variant: {"seeds": number, "curves": {split: {condition: {shots: spread}}}, figure: spread
-        for each of FIGURES, "versus": {figure: verdict for the first two}}}; a spread has mean, min
-        and max over seeds. The reference has no verdicts.
+        for each of FIGURES, "unavailable": {figure: {"reason": why it is null}}, "versus": {figure:
+        verdict for the first two}}}; a spread has mean, min and max over seeds. The reference has
+        no verdicts.
     """
     results = {variant: _summary(metrics) for variant, metrics in runs.items()}
     for variant, summary in results.items():
@@ -92,7 +96,7 @@ def summarise(runs: Runs, reference: str) -> dict[str, Any]:
     return results
 
 
-def verdict(other: Mapping[str, float], full: Mapping[str, float]) -> str:
+def verdict(other: Spread | None, full: Spread | None) -> str:
     """Compare two spreads: "lower" or "higher" only where they do not overlap.
 
     >>> verdict({"min": 0.1, "max": 0.3}, {"min": 0.5, "max": 0.6})
@@ -100,6 +104,8 @@ def verdict(other: Mapping[str, float], full: Mapping[str, float]) -> str:
     >>> verdict({"min": 0.4, "max": 0.55}, {"min": 0.5, "max": 0.6})
     'overlapping'
     """
+    if other is None or full is None:
+        return "not available"
     if other["max"] < full["min"]:
         return "lower"
     return "higher" if other["min"] > full["max"] else "overlapping"
@@ -108,52 +114,98 @@ def verdict(other: Mapping[str, float], full: Mapping[str, float]) -> str:
 def _summary(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     curves = {
         split: {
-            condition: {
-                shots: _spread(
-                    [run[split][condition]["shots"][shots]["action_accuracy"] for run in metrics]
-                )
-                for shots in entry["shots"]
-            }
-            for condition, entry in metrics[0][split].items()
+            condition: _curve([run[split][condition]["shots"] for run in metrics])
+            for condition in metrics[0][split]
         }
         for split in ("novel", "test")
     }
-    figures = {name: _spread([take(run) for run in metrics]) for name, take in FIGURES.items()}
+    figures = {
+        name: _spread([figure.take(run) for run in metrics]) for name, figure in FIGURES.items()
+    }
+    missing = {
+        name: {"reason": _reason(metrics, FIGURES[name])}
+        for name, spread in figures.items()
+        if spread is None
+    }
     seconds = _spread([run["model"]["seconds"] for run in metrics])
-    return {"seeds": len(metrics), "curves": curves, **figures, "seconds": seconds}
+    known = {"seeds": len(metrics), "curves": curves, **figures, "seconds": seconds}
+    return known | {"unavailable": missing}
 
 
-def _at_most_shots(run: Mapping[str, Any], condition: str) -> float:
+def _curve(runs: Sequence[Mapping[str, Any]]) -> dict[str, Spread]:
+    """Spreads at the numbers of shots that every run has."""
+    every = {
+        shots: _spread([run.get(shots, {}).get("action_accuracy") for run in runs])
+        for shots in runs[0]
+    }
+    return {shots: spread for shots, spread in every.items() if spread is not None}
+
+
+def _at_most_shots(run: Mapping[str, Any], condition: str) -> float | None:
     """Action accuracy on novel actions at the largest number of shots."""
-    shots = run["novel"][condition]["shots"]
-    accuracy: float = shots[max(shots, key=int)]["action_accuracy"]
+    shots = run["novel"].get(condition, {}).get("shots")
+    return shots[max(shots, key=int)]["action_accuracy"] if shots else None
+
+
+def _without_context(run: Mapping[str, Any], split: str) -> float | None:
+    shots = run[split].get("bursty", {}).get("shots", {})
+    accuracy: float | None = shots.get("0", {}).get("action_accuracy")
     return accuracy
 
 
-def _without_context(run: Mapping[str, Any], split: str) -> float:
-    accuracy: float = run[split]["bursty"]["shots"]["0"]["action_accuracy"]
-    return accuracy
+def _gain(run: Mapping[str, Any]) -> float | None:
+    most, none = _at_most_shots(run, "bursty"), _without_context(run, "novel")
+    return None if most is None or none is None else most - none
 
 
-def _contrastive_shuffled(run: Mapping[str, Any]) -> float:
+def _contrastive_shuffled(run: Mapping[str, Any]) -> float | None:
     shuffled = run["probes"]["novel"]["contrastive_shuffled"]
-    accuracy: float = shuffled[max(shuffled, key=int)]
-    return accuracy
+    return shuffled[max(shuffled, key=int)] if shuffled else None
 
 
-# What a run is judged by: action accuracies, on novel actions at the most shots but for the last,
-# which is what the weights know of trained actions.
-FIGURES: Mapping[str, Callable[[Mapping[str, Any]], float]] = {
-    "novel_score": lambda run: _at_most_shots(run, "bursty"),
-    "in_context_gain": lambda run: _at_most_shots(run, "bursty") - _without_context(run, "novel"),
-    "contrastive_score": lambda run: _at_most_shots(run, "contrastive"),
-    "contrastive_shuffled": _contrastive_shuffled,
-    "in_weights": lambda run: _without_context(run, "test"),
+@dataclass(frozen=True)
+class Figure:
+    """What a run is judged by, None where the corpus cannot give it."""
+
+    # Whose entry in metrics.json has the reason.
+    split: str
+    condition: str
+    take: Callable[[Mapping[str, Any]], float | None]
+
+
+# Action accuracies, on novel actions at the most shots but for the last, which is what the weights
+# know of trained actions.
+FIGURES: Mapping[str, Figure] = {
+    "novel_score": Figure("novel", "bursty", lambda run: _at_most_shots(run, "bursty")),
+    "in_context_gain": Figure("novel", "bursty", _gain),
+    "contrastive_score": Figure(
+        "novel", "contrastive", lambda run: _at_most_shots(run, "contrastive")
+    ),
+    "contrastive_shuffled": Figure("novel", "contrastive", _contrastive_shuffled),
+    "in_weights": Figure("test", "bursty", lambda run: _without_context(run, "test")),
 }
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {"mean": sum(values) / len(values), "min": min(values), "max": max(values)}
+def _reason(metrics: Sequence[Mapping[str, Any]], figure: Figure) -> str:
+    """Why some run lacks a figure."""
+    for run in metrics:
+        if figure.take(run) is None:
+            entry = run[figure.split].get(figure.condition)
+            if entry is None:
+                return f"{figure.condition} is not among evaluate.conditions"
+            missing = entry.get("unavailable", {})
+            if missing:
+                reason: str = missing[max(missing, key=int)]["reason"]
+                return reason
+    return "not evaluated"
+
+
+def _spread(values: Sequence[float | None]) -> Spread | None:
+    """Mean, least and greatest; None unless every run has a value."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    return {"mean": sum(known) / len(known), "min": min(known), "max": max(known)}
 
 
 def render(results: Mapping[str, Any], reference: str) -> str:
@@ -179,7 +231,7 @@ def render(results: Mapping[str, Any], reference: str) -> str:
 
 
 def _band(summary: Mapping[str, Any], condition: str) -> Band:
-    curve = summary["curves"]["novel"][condition]
+    curve = summary["curves"]["novel"].get(condition, {})
     return [(int(shots), s["mean"], s["min"], s["max"]) for shots, s in curve.items()]
 
 

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -9,17 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# One colour per condition, everywhere (a colour-blind-safe set).
-COLOURS = {
-    "bursty": "#0072B2",
-    "random": "#999999",
-    "contrastive": "#009E73",
-    "shuffled": "#E69F00",
-    "no_video": "#CC79A7",
-    "new_words": "#D55E00",
-}
-# Curves that lie on each other stay visible: what is drawn over bursty is dashed.
-LINE_STYLES = {"shuffled": (0, (4, 3)), "no_video": (0, (1, 2))}
+from eilev.config.conditions import CONDITIONS
+from eilev.unavailable import lacks_contexts
+
+# One colour per condition, everywhere.
+COLOURS = {name: entry.colour for name, entry in CONDITIONS.items()}
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 SPLIT_TITLES = {
     "novel": "novel: actions never trained on",
@@ -30,8 +25,6 @@ Curve = Mapping[str, Mapping[str, float | None]]
 # Shots, then mean, least and greatest score over seeds.
 Band = Sequence[tuple[int, float, float, float]]
 
-# Conditions whose confidence is drawn.
-_SURE_ABOUT = ("bursty", "random", "contrastive")
 _PAIR = (COLOURS["bursty"], COLOURS["shuffled"])
 
 
@@ -48,6 +41,7 @@ def in_context_curves(metrics: Mapping[str, Any], score: str = "action_accuracy"
     for axes, split in zip(panels, splits, strict=True):
         for condition, entry in metrics[split].items():
             draw_curve(axes, condition, entry["shots"], score)
+        _note_lacking(axes, metrics[split])
         label_axes(axes, SPLIT_TITLES[split], "shots (clips in the context)", "")
         axes.set_ylim(0, 1)
     panels[0].set_ylabel(score.replace("_", " "))
@@ -61,12 +55,12 @@ def calibration_curves(metrics: Mapping[str, Any]) -> str:
     Args:
         metrics: metrics.json (design section 4).
     """
-    splits = [split for split in SPLIT_TITLES if metrics.get(split)]
+    splits = splits_with_figures(metrics)
     figure = Figure(figsize=(4.6 * len(splits), 3.2), layout="constrained")
     panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
     for axes, split in zip(panels, splits, strict=True):
-        shown = {name: metrics[split][name] for name in _SURE_ABOUT if name in metrics[split]}
-        for condition, entry in shown.items():
+        drawn = {n: entry for n, entry in metrics[split].items() if CONDITIONS[n].as_drawn}
+        for condition, entry in drawn.items():
             draw_curve(axes, condition, entry["shots"], "action_accuracy")
             draw_curve(axes, condition, entry["shots"], "confidence", linestyle="--", label="")
         label_axes(axes, SPLIT_TITLES[split], "shots (clips in the context)", "")
@@ -76,18 +70,36 @@ def calibration_curves(metrics: Mapping[str, Any]) -> str:
     return to_svg(figure)
 
 
+def splits_with_figures(metrics: Mapping[str, Any]) -> list[str]:
+    """The splits, in the order of the page, of which a run has figures."""
+    return [
+        split
+        for split in SPLIT_TITLES
+        if any(entry["shots"] for entry in metrics.get(split, {}).values())
+    ]
+
+
+def _note_lacking(axes: Axes, conditions: Mapping[str, Any]) -> None:
+    """Say in a panel which curves it does not have."""
+    lacking = [CONDITIONS[n].label for n, entry in conditions.items() if lacks_contexts(entry)]
+    if lacking:
+        note = "\n".join(wrap(f"not available: {', '.join(lacking)}", width=44))
+        axes.text(0.02, 0.98, note, transform=axes.transAxes, va="top", fontsize=8, color="#666666")
+
+
 def _legend_below(figure: Figure, panels: Sequence[Axes]) -> None:
     """One legend for all panels, each condition once."""
     lines = {line.get_label(): line for axes in panels for line in axes.get_lines()}
-    names = [name for name in COLOURS if name in lines]
-    handles = [lines[name] for name in names]
-    figure.legend(handles, names, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
+    labels = [entry.label for entry in CONDITIONS.values() if entry.label in lines]
+    handles = [lines[label] for label in labels]
+    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
 
 
 def draw_curve(axes: Axes, condition: str, curve: Curve, score: str, **style: Any) -> None:
     """Draw a score against shots in the condition's colour, or as `style` has it."""
-    look: dict[str, Any] = {"marker": "o", "markersize": 4, "color": COLOURS[condition]}
-    look |= {"linestyle": LINE_STYLES.get(condition, "-"), "label": condition} | style
+    entry = CONDITIONS[condition]
+    look: dict[str, Any] = {"marker": "o", "markersize": 4, "color": entry.colour}
+    look |= {"linestyle": entry.dashes or "-", "label": entry.label} | style
     points = [(int(shots), row[score]) for shots, row in curve.items() if row[score] is not None]
     if points:
         shots, values = zip(*sorted(points), strict=True)
@@ -95,16 +107,20 @@ def draw_curve(axes: Axes, condition: str, curve: Curve, score: str, **style: An
         axes.set_xticks(shots)
 
 
-def action_frequencies(counts: Sequence[int], zipf_exponent: float) -> str:
-    """Instances per action by rank on two logarithmic axes, beside the fitted Zipf law."""
+def action_frequencies(counts: Sequence[int], zipf_exponent: float | None) -> str:
+    """Instances per action by rank on two logarithmic axes, beside the fitted Zipf law.
+
+    There is no law where fewer than two actions occur (None).
+    """
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axes = figure.subplots()
     ranks = range(1, len(counts) + 1)
     axes.loglog(ranks, counts, ".", markersize=4, color=COLOURS["bursty"], label="actions")
-    weights = [rank**-zipf_exponent for rank in ranks]
-    scale = sum(counts) / sum(weights)
-    law = [scale * weight for weight in weights]
-    axes.loglog(ranks, law, "-", color=COLOURS["shuffled"], label=f"Zipf, s = {zipf_exponent:.2f}")
+    if zipf_exponent is not None:
+        weights = [rank**-zipf_exponent for rank in ranks]
+        law = [sum(counts) / sum(weights) * weight for weight in weights]
+        label = f"Zipf, s = {zipf_exponent:.2f}"
+        axes.loglog(ranks, law, "-", color=COLOURS["shuffled"], label=label)
     label_axes(axes, "Skew: how often each action occurs", "rank of the action", "instances")
     axes.legend(frameon=False, fontsize=8)
     return to_svg(figure)
@@ -128,7 +144,8 @@ def burstiness_histogram(table: pd.DataFrame) -> str:
     label_axes(
         axes, "Burstiness of the training episodes", "context sharing verb or noun", "episodes"
     )
-    axes.legend(frameon=False, fontsize=8)
+    if kinds:
+        axes.legend(frameon=False, fontsize=8)
     return to_svg(figure)
 
 
@@ -150,6 +167,9 @@ def seed_bands(curves: Mapping[str, Band], title: str) -> str:
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axes = figure.subplots()
     for (name, points), colour in zip(curves.items(), _PAIR, strict=True):
+        if not points:
+            axes.plot([], [], color=colour, label=f"{name}: not available")
+            continue
         shots, mean, least, greatest = zip(*sorted(points), strict=True)
         axes.plot(shots, mean, marker="o", markersize=4, color=colour, label=name)
         axes.fill_between(shots, least, greatest, color=colour, alpha=0.2, linewidth=0)

@@ -8,7 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eilev.report import paper
-from eilev.report.charts import COLOURS, SPLIT_TITLES, draw_curve, label_axes, to_svg
+from eilev.report.charts import (
+    COLOURS,
+    SPLIT_TITLES,
+    draw_curve,
+    label_axes,
+    splits_with_figures,
+    to_svg,
+)
 
 # Scores of metrics.json and their names, in the order of the page.
 TEXT_SCORES = {
@@ -49,6 +56,9 @@ def compare(metrics: Metrics) -> dict[str, Any]:
         "baselines_chart": baselines_chart(metrics),
         "baselines": {SPLIT_TITLES[split]: baseline_table(metrics, split) for split in splits},
         "no_context_model": metrics["baselines"].get("no_context", {}).get("model"),
+        "baselines_unavailable": {
+            name: entry["reason"] for name, entry in metrics["baselines"]["unavailable"].items()
+        },
         "score_panels": score_panels(metrics),
         "scores": {SPLIT_TITLES[split]: score_table(metrics, split) for split in splits},
         "unavailable": unavailable(metrics),
@@ -70,14 +80,16 @@ def score_panels(metrics: Metrics) -> str:
     """Text metrics and class F1 against shots, a panel each and a line per condition.
 
     Of novel actions where there are some, else of the test split. Metrics without a figure have no
-    panel; `unavailable` says why.
+    panel; `unavailable` says why. Nothing where none of the conditions has figures.
 
     Args:
         metrics: metrics.json (design section 4).
     """
-    split = _first_split(metrics)
+    split = splits_with_figures(metrics)[0]
     curves = {name: metrics[split][name] for name in _CONDITIONS if name in metrics[split]}
     names = [name for name in _PANELS if _measured(curves, name)]
+    if not names:
+        return ""
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(2.9 * columns, 2.8 * rows + 0.4), layout="constrained")
@@ -124,12 +136,14 @@ def similarity_chart(metrics: Metrics) -> str:
 
 
 def baselines_chart(metrics: Metrics) -> str:
-    """Action accuracy in bursty contexts beside the baselines, one panel per split.
+    """Action accuracy in bursty contexts beside the baselines, one panel per split that has them.
 
     Args:
         metrics: metrics.json (design section 4).
     """
     splits = _splits_with_contexts(metrics)
+    if not splits:
+        return ""
     figure = Figure(figsize=(4.6 * len(splits), 3.7), layout="constrained")
     panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
     for axes, split in zip(panels, splits, strict=True):
@@ -190,11 +204,11 @@ def unavailable(metrics: Metrics) -> dict[str, str]:
 
 def _splits_with_contexts(metrics: Metrics) -> list[str]:
     """Splits that were evaluated in the paper's contexts."""
-    return [split for split in SPLIT_TITLES if "bursty" in metrics.get(split, {})]
-
-
-def _first_split(metrics: Metrics) -> str:
-    return next(split for split in SPLIT_TITLES if metrics.get(split))
+    return [
+        split
+        for split in SPLIT_TITLES
+        if metrics.get(split, {}).get("bursty", {"shots": {}})["shots"]
+    ]
 
 
 def _measured(curves: Mapping[str, Any], name: str) -> bool:
@@ -226,7 +240,7 @@ def _draw_published(axes: Axes, *, with_ours: bool) -> None:
 
 
 def _draw_similarity(axes: Axes, metrics: Metrics) -> None:
-    split = _first_split(metrics)
+    split = splits_with_figures(metrics)[0]
     # Dashed is the paper's.
     for condition, linestyle in (("bursty", "-"), ("shuffled", (0, (1, 2)))):
         if condition in metrics[split]:

@@ -7,10 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from eilev.config.conditions import CONDITIONS
 from eilev.report import charts
 from eilev.report.comparison import compare
 from eilev.report.html import fill
 from eilev.report.samples import Sample
+from eilev.schema import EVALUATED
+from eilev.unavailable import describe
 
 SCORE = "action_accuracy"
 # Expectations about what the paper names: burstiness, skew, dynamic meaning.
@@ -42,16 +45,17 @@ def render_page(
         title=title,
         headline=headline(metrics),
         curves=charts.in_context_curves(metrics),
+        conditions=CONDITIONS,
+        asked=[name for name in CONDITIONS if any(name in metrics.get(s, {}) for s in EVALUATED)],
+        lacking=lacking(metrics),
         calibration=charts.calibration_curves(metrics),
         probes={
             charts.SPLIT_TITLES[split]: _probe_rows(metrics, split)
-            for split in charts.SPLIT_TITLES
-            if metrics.get(split)
+            for split in charts.splits_with_figures(metrics)
         },
         tables={
             charts.SPLIT_TITLES[split]: _table(metrics[split])
-            for split in charts.SPLIT_TITLES
-            if metrics.get(split)
+            for split in charts.splits_with_figures(metrics)
         },
         comparison=compare(metrics),
         data_charts=data_charts,
@@ -67,32 +71,51 @@ def render_page(
 
 
 def headline(metrics: Mapping[str, Any]) -> str:
-    """One sentence with the run's result: the bursty curve's two ends."""
-    split = "novel" if metrics.get("novel", {}).get("bursty") else "test"
-    curve = metrics[split]["bursty"]["shots"]
+    """One sentence with the run's result: both ends of the bursty curve, else of another one."""
+    split = charts.splits_with_figures(metrics)[0]
+    name = next(name for name in CONDITIONS if metrics[split].get(name, {}).get("shots"))
+    curve = metrics[split][name]["shots"]
     first, last = min(curve, key=int), max(curve, key=int)
+    where = "the context" if name == "bursty" else f"the context ({CONDITIONS[name].label})"
+    rise = f" to {_figure(curve[last][SCORE])} with {last}" if first != last else ""
     return (
         f"On {charts.SPLIT_TITLES[split]}, the share of generated narrations with the right verb "
-        f"and noun goes from {curve[first][SCORE]:.3f} with {first} clips in the context to "
-        f"{curve[last][SCORE]:.3f} with {last}."
+        f"and noun {'goes from' if rise else 'is'} {_figure(curve[first][SCORE])} with {first} "
+        f"clips in {where}{rise}."
     )
+
+
+def _figure(score: float | None) -> str:
+    return "-" if score is None else f"{score:.3f}"
+
+
+def lacking(metrics: Mapping[str, Any]) -> list[str]:
+    """What the run has no figures of, and why."""
+    return [
+        f"{split}: {line}"
+        for split in charts.SPLIT_TITLES
+        for line in describe(
+            {name: entry["unavailable"] for name, entry in metrics.get(split, {}).items()}
+        )
+    ]
 
 
 def curve_table(metrics: Mapping[str, Any]) -> str:
     """The same figures as aligned text, for the end of `dvc repro`."""
     lines = []
-    for split in charts.SPLIT_TITLES:
-        if metrics.get(split):
-            table = _table(metrics[split])
-            lines.append(f"{split:>12} " + "".join(f"{shots:>8}" for shots in table["shots"]))
-            for name, values in table["rows"].items():
-                cells = "".join("       -" if v is None else f"{v:8.3f}" for v in values)
-                lines.append(f"{name:>12} {cells}")
-    return "\n".join(lines)
+    for split in charts.splits_with_figures(metrics):
+        table = _table(metrics[split])
+        lines.append(f"{split:>12} " + "".join(f"{shots:>8}" for shots in table["shots"]))
+        for name, values in table["rows"].items():
+            cells = "".join("       -" if v is None else f"{v:8.3f}" for v in values)
+            lines.append(f"{name:>12} {cells}")
+    return "\n".join([*lines, *lacking(metrics)])
 
 
 def _table(conditions: Mapping[str, Any]) -> dict[str, Any]:
-    shots = sorted({key for entry in conditions.values() for key in entry["shots"]}, key=int)
+    shots = sorted(
+        {key for e in conditions.values() for key in (*e["shots"], *e["unavailable"])}, key=int
+    )
     rows = {
         name: [entry["shots"].get(key, {}).get(SCORE) for key in shots]
         for name, entry in conditions.items()

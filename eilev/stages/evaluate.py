@@ -21,10 +21,8 @@ from eilev.inputs.episode import clip_ids_of
 from eilev.io import atomic_file, read_json, write_json
 from eilev.model.checkpoint import LoadedModel, load_model
 from eilev.parquet import read_table, write_table
-from eilev.schema import Split
+from eilev.schema import EVALUATED, Split
 from eilev.stages.runner import stage
-
-EVALUATED: tuple[Split, ...] = ("test", "novel")
 
 
 @stage
@@ -41,7 +39,8 @@ def main() -> None:
     learnt = _clips_to_learn(narrations, config)
     shown = [*clip_ids_of(pd.concat(episodes.values())), *learnt]
     frames = ClipCache(ClipStore(paths.CLIPS), shown)
-    questions = Questions(episodes, narrations, frames, config, device, text_metrics)
+    summary = read_json(paths.EPISODES_SUMMARY)
+    questions = Questions(episodes, narrations, frames, config, device, summary, text_metrics)
     evaluation = evaluate(loaded, questions)
     _write(
         evaluation,

@@ -1,7 +1,10 @@
 """export: the model as an ONNX bundle, released only if it says what the torch model says."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
+
+import pandas as pd
 
 from eilev import paths, schema
 from eilev.bundle.onnx_engine import OnnxEngine
@@ -37,7 +40,8 @@ def main() -> None:
         params=_params(),
         metrics=read_json(paths.METRICS),
     )
-    episodes = _episodes(config.parity_episodes, asked.prompt)
+    table = _evaluated_episodes()
+    episodes = _requests(table, config.parity_episodes, asked.prompt)
     with atomic_dir(paths.BUNDLE) as folder:
         write_bundle(loaded, info, folder)
         engine = OnnxEngine.load(folder)
@@ -46,7 +50,8 @@ def main() -> None:
         parity = compare(reference, exported, episodes, asked.batch_size)
         parity.check(config.max_logit_difference)
         size = sum(path.stat().st_size for path in folder.iterdir())
-    write_json(asdict(parity) | {"bundle_bytes": size}, paths.EXPORT_METRICS)
+    unseen = {"unavailable": _unseen_kinds(table)}
+    write_json(asdict(parity) | {"bundle_bytes": size} | unseen, paths.EXPORT_METRICS)
 
 
 def _params() -> dict[str, Any]:
@@ -54,10 +59,33 @@ def _params() -> dict[str, Any]:
     return {name: section for name, section in read_params().items() if name != "report"}
 
 
-def _episodes(count: int, prompt: str) -> list[Request]:
-    table = read_table(paths.EPISODES / "novel.parquet", schema.EPISODES)
-    if table.empty:  # split by video, there are no novel actions
-        table = read_table(paths.EPISODES / "test.parquet", schema.EPISODES)
+def _evaluated_episodes() -> pd.DataFrame:
+    """Novel episodes, and test episodes of the kinds that novel has none of."""
+    novel, test = (
+        read_table(paths.EPISODES / f"{split}.parquet", schema.EPISODES)
+        for split in ("novel", "test")
+    )
+    others = test[~test["kind"].isin(novel["kind"])]
+    # Appended to an empty table they would lose their types.
+    return pd.concat([novel, others]) if len(novel) else others
+
+
+def _unseen_kinds(table: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Kinds of episodes that neither split has, and why: parity was not tried on them."""
+    summary = read_json(paths.EPISODES_SUMMARY)
+    unseen = [kind for kind in summary["test"] if kind not in set(table["kind"])]
+    return {
+        kind: {"reason": "; ".join(_reason(summary, split, kind) for split in schema.EVALUATED)}
+        for kind in unseen
+    }
+
+
+def _reason(summary: Mapping[str, Any], split: str, kind: str) -> str:
+    cells = summary[split][kind]
+    return f"{split}: {cells[max(cells, key=int)]['reason']}"
+
+
+def _requests(table: pd.DataFrame, count: int, prompt: str) -> list[Request]:
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
     texts = dict(zip(narrations["narration_id"], narrations["narration"], strict=True))
     return select_episodes(table, texts, ClipStore(paths.CLIPS), prompt, count)

@@ -1,12 +1,17 @@
 """validate: the data is as it must be, or nothing is trained on it."""
 
+from pathlib import Path
+
 from eilev import paths, schema
+from eilev.config.evaluate import EvaluateConfig
 from eilev.config.section import load_section
 from eilev.config.validate import ValidateConfig
-from eilev.io import atomic_dir, atomic_file, write_json
+from eilev.episodes.availability import missing_kinds, require_some, unavailable
+from eilev.io import atomic_dir, atomic_file, read_json, write_json
 from eilev.parquet import read_table
 from eilev.schema import SPLITS
 from eilev.stages.runner import stage
+from eilev.unavailable import describe
 from eilev.validation.outcomes import describe_failures, run_suites, to_json
 from eilev.validation.suites import build_suites
 from eilev.validation.tables import make_tables
@@ -14,7 +19,20 @@ from eilev.validation.tables import make_tables
 
 @stage
 def main() -> None:
-    """Write data/validate/, then fail if an expectation failed."""
+    """Write data/validate/, then fail if an expectation failed.
+
+    What an evaluation will have no figures of is said here; where it could have none, training for
+    it is refused.
+    """
+    asked = load_section("evaluate", EvaluateConfig)
+    _require_baseline(asked.baselines.no_context_model)
+    summary = read_json(paths.EPISODES_SUMMARY)
+    lacking = unavailable(summary, asked.conditions)
+    require_some(summary, lacking)
+    told = {split: describe(conditions) for split, conditions in lacking.items()}
+    for split, lines in told.items():
+        for line in lines:
+            print(f"{split}: {line}")  # noqa: T201
     tables = make_tables(
         read_table(paths.NARRATIONS, schema.NARRATIONS),
         read_table(paths.SPLIT, schema.SPLIT),
@@ -24,10 +42,12 @@ def main() -> None:
             for split in SPLITS
         },
     )
-    suites = build_suites(load_section("validate", ValidateConfig), tables.splits)
+    suites = build_suites(load_section("validate", ValidateConfig), tables.splits, told)
     with atomic_dir(paths.VALIDATION_DOCS) as docs:
         outcomes = run_suites(suites, tables.checked, docs)
-    write_json(to_json(outcomes, tables.properties), paths.VALIDATION)
+    # Not of conditions: training depends on this file, but not on what is asked afterwards.
+    missing = {"unavailable": missing_kinds(summary)}
+    write_json(to_json(outcomes, tables.properties) | missing, paths.VALIDATION)
     plots = {"action_frequencies": tables.action_frequencies, "burstiness": tables.burstiness}
     for name, table in plots.items():
         with atomic_file(paths.VALIDATION_PLOTS / f"{name}.csv") as temporary:
@@ -37,6 +57,15 @@ def main() -> None:
         raise ValueError(
             f"the data breaks these expectations of params.yaml or of the episodes' rules, see"
             f" {paths.VALIDATION_DOCS / 'index.html'}:\n{failures}"
+        )
+
+
+def _require_baseline(folder: str | None) -> None:
+    """Raises ValueError: the model that the new one is to be compared with is not there."""
+    if folder is not None and not (Path(folder) / "config.json").is_file():
+        raise ValueError(
+            f"params.yaml: evaluate.baselines.no_context_model: {folder}/config.json: no such file;"
+            " train that model first, or give null"
         )
 
 

@@ -29,10 +29,13 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
     "clips": ("eilev/clips", "eilev/parquet.py"),
     "episodes": ("eilev/episodes", "eilev/language", "eilev/parquet.py"),
     "validate": (
+        "eilev/config/conditions.py",
+        "eilev/config/evaluate.py",
         "eilev/distributions",
         "eilev/episodes",
         "eilev/language",
         "eilev/parquet.py",
+        "eilev/unavailable.py",
         "eilev/validation",
     ),
     "train": (
@@ -47,24 +50,34 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
     "evaluate": (
         "eilev/clips",
         "eilev/config/clips.py",
+        "eilev/config/conditions.py",
         "eilev/episodes",
         "eilev/evaluation",
         "eilev/inputs",
         "eilev/language",
         "eilev/model",
         "eilev/parquet.py",
+        "eilev/unavailable.py",
     ),
     "export": (
         "eilev/bundle",
         "eilev/clips",
         "eilev/config/clips.py",
+        "eilev/config/conditions.py",
         "eilev/config/evaluate.py",
         "eilev/export",
         "eilev/inputs",
         "eilev/model",
         "eilev/parquet.py",
     ),
-    "report": ("eilev/clips", "eilev/config/clips.py", "eilev/parquet.py", "eilev/report"),
+    "report": (
+        "eilev/clips",
+        "eilev/config/clips.py",
+        "eilev/config/conditions.py",
+        "eilev/parquet.py",
+        "eilev/report",
+        "eilev/unavailable.py",
+    ),
 }
 
 STAGES = tuple(_ROOMS)
@@ -73,11 +86,13 @@ OF_AN_EXPERIMENT = ("episodes", "validate", "train", "evaluate")
 EXPERIMENT = ("eilev/config/compose.py", "eilev/experiments/variants.py")
 EXPERIMENT_RESULTS = (
     "eilev/config/compose.py",
+    "eilev/config/conditions.py",
     "eilev/config/section.py",
     "eilev/experiments",
     "eilev/io.py",
     "eilev/paths.py",
     "eilev/report",
+    "eilev/unavailable.py",
     "eilev/vocabulary.py",
 )
 

@@ -5,7 +5,8 @@ readers who have not seen the code.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from great_expectations.core.expectation_suite import ExpectationSuite
 from great_expectations.expectations import core
@@ -38,12 +39,17 @@ def episode_table(split: Split) -> str:
     return f"episodes-{split}"
 
 
-def build_suites(config: ValidateConfig, splits: Sequence[Split]) -> list[ExpectationSuite]:
+def build_suites(
+    config: ValidateConfig,
+    splits: Sequence[Split],
+    lacking: Mapping[Split, Sequence[str]] = MappingProxyType({}),
+) -> list[ExpectationSuite]:
     """Suites of all tables.
 
     Args:
         config: bounds; a property without any bound is not expected anything of.
         splits: splits that have episodes.
+        lacking: what the corpus cannot give of a split, for its page.
     """
     suites = {NARRATIONS_SUITE: _narrations(config), CLIPS_SUITE: _clips(config)}
     suites |= {episode_table(split): _episodes(split) for split in splits}
@@ -52,8 +58,12 @@ def build_suites(config: ValidateConfig, splits: Sequence[Split]) -> list[Expect
             suites[episode_table(split)].append(_unique_queries())
     suites[episode_table("train")] += _distribution(config)
     suites[TRAINING_WORDS] = _dynamic_meaning(config)
+    notes = dict(_NOTES) | {
+        episode_table(split): ". ".join([_NOTES[split].rstrip("."), *lacking.get(split, ())])
+        for split in splits
+    }
     return [
-        ExpectationSuite(name, expectations, notes=_NOTES[name.removeprefix("episodes-")])
+        ExpectationSuite(name, expectations, notes=notes[name])
         for name, expectations in suites.items()
         if expectations
     ]

@@ -2,6 +2,7 @@ import pytest
 
 from eilev import paths, schema
 from eilev.cli import main
+from eilev.io import write_json
 from eilev.parquet import write_table
 from tests.kitchen import make_kitchen, write_shard
 
@@ -67,8 +68,18 @@ def test_an_answer_is_shown_where_there_is_one_and_escaped(workspace, kitchen):
 
 
 def test_no_such_episode_names_what_was_asked(workspace):
-    with pytest.raises(SystemExit, match=r"novel\.parquet: no episode with shots 99"):
+    with pytest.raises(SystemExit, match=r"novel\.parquet: no episode with shots 99$"):
         main(["show", "--shots", "99"])
+
+
+def test_a_kind_that_the_corpus_cannot_give_is_told_with_its_reason(workspace, kitchen):
+    novel = kitchen.episodes["novel"]
+    table = novel[novel["kind"] != "contrastive"]
+    write_table(table, schema.EPISODES, paths.EPISODES / "novel.parquet")
+    cell = {"episodes": 0, "left_out": 6, "reason": "6 x too few clips"}
+    write_json({"novel": {"contrastive": {"2": cell}}}, paths.EPISODES_SUMMARY)
+    with pytest.raises(SystemExit, match="no episode with kind contrastive: 6 x too few clips"):
+        main(["show", "--kind", "contrastive"])
 
 
 def test_a_missing_table_is_named(workspace):

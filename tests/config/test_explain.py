@@ -113,7 +113,7 @@ def test_a_key_has_its_kind_its_values_and_its_docstring():
         ("split.num_common_actions", "whole number, 1 or more, or null"),
         ("split.by", "one of `action`, `video`"),
         ("train.betas", "list of 2 (number from 0 to 1)"),
-        ("train.prompts", "list (text)"),
+        ("train.prompts", "list of 1 or more (text)"),
         ("train.augment.symmetries", "`true` or `false`"),
         ("episodes.train.mixture", "list (record)"),
         ("train.model.scratch", "record, or null"),

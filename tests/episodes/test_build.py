@@ -1,6 +1,7 @@
 import doctest
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ from eilev.config.episodes import (
     Marginal,
     MixtureItem,
 )
-from eilev.episodes import build, marginal, recipes
+from eilev.episodes import account, build, marginal, recipes
+from eilev.episodes.account import Account
 from eilev.parquet import read_table, write_table
 from eilev.schema import EPISODES, OTHER_VERB, SPLITS
 from tests.worlds import World, episode_frames, make_world
@@ -182,13 +184,95 @@ def test_no_novel_actions_give_an_empty_table(world: World, tmp_path: Path) -> N
     assert read_table(tmp_path / "novel.parquet", EPISODES).empty
 
 
-def test_impossible_contrastive_episodes_are_counted(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    table = _build(world)["novel"]
-    assert len(table)
-    assert "novel: " in caplog.text
-    assert "a contrastive context needs more clips" in caplog.text
+def _account(
+    world: World, config: EpisodesConfig, split: pd.DataFrame | None = None
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """Episodes and their account."""
+    counts = Account()
+    split = world.split if split is None else split
+    frames = episode_frames(world.narrations, split, world.decoded_ids, config, counts)
+    return frames, counts.to_json()
+
+
+def test_every_episode_is_counted_and_every_other_query_has_a_reason(world: World) -> None:
+    tables, summary = _account(world, CONFIG)
+    for split, table in tables.items():
+        found = table.groupby(["kind", "shots"]).size().to_dict()
+        told = {
+            (kind, int(shots)): cell["episodes"]
+            for kind, cells in summary[split].items()
+            for shots, cell in cells.items()
+            if cell["episodes"]
+        }
+        assert told == found
+        for cells in summary[split].values():
+            assert all((cell["left_out"] > 0) <= bool(cell["reason"]) for cell in cells.values())
+    clips = world.narrations.merge(world.split, on="narration_id")
+    novel = clips[(clips["split"] == "novel") & clips["narration_id"].isin(world.decoded_ids)]
+    unnamed = novel["noun_class"].isna() | (novel["verb_class"] == OTHER_VERB)
+    assert summary["novel"]["bursty"]["4"]["left_out"] == unnamed.sum() > 0
+    reason = summary["novel"]["contrastive"]["4"]["reason"]
+    assert f"{unnamed.sum()} x no verb or no noun class" in reason
+    assert "x fewer than 2 other clips of the query's action in novel" in reason
+    assert summary["novel"]["contrastive"]["1"]["reason"] == account.NO_MULTIPLE
+
+
+def test_contrastive_contexts_have_the_most_shots_that_are_possible(world: World) -> None:
+    """Two clips of each of two actions in test: a context of 2 shots, but none of 4."""
+    named = world.narrations.dropna(subset=["noun_class"])
+    named = named[named["verb_class"] != OTHER_VERB].drop_duplicates("noun_class")
+    actions = named.drop_duplicates("verb_class").iloc[:2]
+    pairs = [
+        world.narrations[
+            (world.narrations["verb_class"] == row.verb_class)
+            & (world.narrations["noun_class"] == row.noun_class)
+        ]["narration_id"][:2]
+        for row in actions.itertuples()
+    ]
+    kept = set(pd.concat(pairs))
+    assert len(kept) == 4
+    split = world.split.assign(split="train")
+    split.loc[split["narration_id"].isin(kept), "split"] = "test"
+    asked = CONFIG.evaluation.model_copy(update={"shots": (0, 2, 4)})
+    config = CONFIG.model_copy(update={"evaluation": asked})
+    tables, summary = _account(world, config, split)
+    cells = summary["test"]["contrastive"]
+    assert [cells[shots]["episodes"] for shots in ("0", "2", "4")] == [4, 4, 0]
+    assert cells["4"]["reason"] == "4 x fewer than 2 other clips of the query's action in test"
+    assert set(tables["test"].query("kind == 'contrastive'")["shots"]) == {0, 2}
+    held_out = "no narration belongs to novel (split.by: video holds no action out)"
+    for kind, by_shots in summary["novel"].items():
+        assert {cell["episodes"] for cell in by_shots.values()} == {0}
+        assert by_shots["4"]["reason"] == held_out, kind
+
+
+def test_without_any_contrastive_context_there_is_none_without_shots_either(world: World) -> None:
+    split = world.split.copy()
+    alone = split.index[split["split"] == "test"][1:]
+    split.loc[alone, "split"] = "train"
+    tables, summary = _account(world, CONFIG, split)
+    assert "contrastive" not in set(tables["test"]["kind"])
+    assert {cell["episodes"] for cell in summary["test"]["contrastive"].values()} == {0}
+    assert account.NO_CONTEXT in summary["test"]["contrastive"]["0"]["reason"]
+
+
+def test_evaluation_does_without_contexts_that_training_clips_cannot_give(world: World) -> None:
+    asked = CONFIG.evaluation.model_copy(update={"shots": (0, 2, 8), "kinds": ("bursty", "random")})
+    natural = (MixtureItem(kind="bursty", meaning="natural", share=1.0),)
+    mixture = EpisodeMixture(shots=(0,), mixture=natural, max_queries=None, marginal=None)
+    config = CONFIG.model_copy(update={"evaluation": asked, "train": mixture, "val": mixture})
+    few = world.split.index[world.split["split"] == "train"][5:]
+    split = world.split.copy()
+    split.loc[few, "split"] = "test"
+    tables, summary = _account(world, config, split)
+    for kind in ("bursty", "random"):
+        cells = summary["novel"][kind]
+        assert cells["8"]["episodes"] == 0
+        assert cells["8"]["reason"].endswith(
+            "fewer than 8 training clips of other actions than the query's"
+        )
+        assert cells["0"]["episodes"] == cells["2"]["episodes"] == 25
+    assert set(tables["novel"]["shots"]) == {0, 2}
 
 
 def test_no_training_clip_is_an_error(world: World) -> None:
@@ -198,7 +282,8 @@ def test_no_training_clip_is_an_error(world: World) -> None:
 
 def test_too_few_clips_are_an_error(world: World) -> None:
     few = set(world.split.loc[world.split["split"] == "train", "narration_id"][:3])
-    with pytest.raises(ValueError, match="4 shots are asked for"):
+    message = r"params\.yaml: episodes\.train: train episodes: 4 shots are asked for"
+    with pytest.raises(ValueError, match=message):
         episode_frames(world.narrations, world.split, few, CONFIG)
 
 
@@ -217,7 +302,7 @@ def test_more_actions_than_there_are_is_an_error_that_names_the_key(world: World
     train = CONFIG.train.model_copy(
         update={"marginal": Marginal(top_actions=10_000, zipf_exponent=1.0)}
     )
-    with pytest.raises(ValueError, match=r"marginal\.top_actions is 10000"):
+    with pytest.raises(ValueError, match=r"episodes\.train: .*marginal\.top_actions is 10000"):
         _build(world, CONFIG.model_copy(update={"train": train}))
 
 

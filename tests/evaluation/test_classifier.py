@@ -85,7 +85,8 @@ def test_unseen_clips_are_classified_by_what_the_vision_tower_sees():
     )
     episodes = {split: kitchen.episodes[split] for split in ("test", "novel")}
     frames = ClipCache(kitchen.clips, kitchen.clips)
-    questions = Questions(episodes, kitchen.narrations, frames, config, torch.device("cpu"))
+    device = torch.device("cpu")
+    questions = Questions(episodes, kitchen.narrations, frames, config, device, kitchen.summary)
     rng = np.random.default_rng(0)
     learnt = training_clips(kitchen.episodes["train"], kitchen.narrations, 64, rng)
     scores = classifier_baseline(tiny_model(), learnt, questions)

@@ -121,7 +121,7 @@ def by_hand():
     contexts += [(CUT_ONION, WIPE_KNIFE)] * 2
     trials = [trial(query, context) for query, context in zip(queries, contexts, strict=True)]
     trials += [trial(query) for query in queries]
-    return summarise(Judge(TABLE).table("novel", trials, answers(*said, *[""] * 5)))
+    return summarise(Judge(TABLE).table("novel", trials, answers(*said, *[""] * 5)), {})
 
 
 def test_accuracies_by_hand(by_hand):
@@ -173,7 +173,7 @@ def test_majority_baseline_has_verbs_and_nouns_apart(by_hand):
 
 def test_queries_that_cannot_be_judged_give_no_accuracy():
     table = Judge(TABLE).table("test", [trial(OTHER_ONION)], answers(says("cuts", "onion")))
-    scores = summarise(table).metrics["test"]["bursty"]["shots"]["0"]
+    scores = summarise(table, {}).metrics["test"]["bursty"]["shots"]["0"]
     assert scores["action_accuracy"] is scores["confidence"] is None
     assert (scores["count"], scores["unscored"]) == (0, 1)
     json.dumps(scores, allow_nan=False)
@@ -198,7 +198,8 @@ def evaluated():
     episodes = {split: kitchen.episodes[split] for split in ("test", "novel")}
     frames = ClipCache(kitchen.clips, kitchen.clips)
     device = torch.device("cpu")
-    return evaluate(loaded, Questions(episodes, kitchen.narrations, frames, config, device))
+    questions = Questions(episodes, kitchen.narrations, frames, config, device, kitchen.summary)
+    return evaluate(loaded, questions)
 
 
 def test_metrics_have_the_agreed_shape(evaluated):
@@ -207,6 +208,12 @@ def test_metrics_have_the_agreed_shape(evaluated):
         assert set(of_split) == set(CONDITIONS)
         assert set(of_split["bursty"]["shots"]) == {"0", "1", "2"}
         assert set(of_split["shuffled"]["shots"]) == {"0", "2"}
+        for condition in of_split.values():
+            # Everything that was asked for has figures or a reason.
+            assert {*condition["shots"], *condition["unavailable"]} == {"0", "1", "2"}
+        assert of_split["shuffled"]["unavailable"] == {
+            "1": {"reason": "one video cannot be exchanged with another"}
+        }
         assert of_split["shuffled"]["shots"]["0"] == of_split["bursty"]["shots"]["0"]
         for condition in of_split.values():
             for scores in condition["shots"].values():

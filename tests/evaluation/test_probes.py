@@ -21,15 +21,17 @@ def test_binding_gap_is_where_both_halves_are():
 
 
 def test_what_the_weights_know_is_the_bursty_figure_without_context():
-    assert probes({"bursty": {0: 0.5, 8: 0.75}, "new_words": {0: 0.0}}, {})["in_weights"] == 0.5
+    assert probes({"bursty": {0: 0.5, 8: 0.75}, "new_words": {0: 0.0}}, {}, {})["in_weights"] == 0.5
 
 
 def test_summary_of_a_split():
     curves = {"contrastive": {0: 0.25, 8: 0.5}, "contrastive_shuffled": {0: 0.25, 8: 0.25}}
-    assert probes(curves, {"contrastive": {8: 0.25}}) == {
+    lacking = {"contrastive_shuffled": {"4": {"reason": "too few clips"}}}
+    assert probes(curves, {"contrastive": {8: 0.25}}, lacking) == {
         "in_weights": None,
         "in_context_gain": {"contrastive": {"8": 0.25}},
         "binding_gap": {"8": 0.25},
         "contrastive_shuffled": {"0": 0.25, "8": 0.25},
         "majority": {"contrastive": {"8": 0.25}},
+        "unavailable": {"binding_gap": {"4": {"reason": "too few clips"}}},
     }

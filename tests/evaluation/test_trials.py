@@ -3,7 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from eilev.evaluation.trials import CONTRASTIVE_SHUFFLED, build_trials, derange
+from eilev.config.conditions import CONTRASTIVE_SHUFFLED
+from eilev.evaluation.trials import build_trials, derange
 from tests.kitchen import make_kitchen
 
 ALL = ("bursty", "random", "contrastive", "shuffled", "no_video")
@@ -80,11 +81,13 @@ def test_the_binding_probe_needs_both_of_its_halves(kitchen, trials):
     assert not under(build(kitchen, ("contrastive", "bursty")), CONTRASTIVE_SHUFFLED)
 
 
-def test_a_condition_without_its_episodes_is_refused(kitchen):
+def test_a_condition_without_its_episodes_has_no_trials(kitchen):
     rows = kitchen.episodes["test"]
-    bursty = rows[rows["kind"] == "bursty"]
-    with pytest.raises(ValueError, match=r"evaluate\.conditions has 'random'"):
-        build_trials(bursty, kitchen.narrations, ("random",), np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    for kinds in (["bursty"], []):
+        some = rows[rows["kind"].isin(kinds)]
+        trials = build_trials(some, kitchen.narrations, ("random", "bursty", "new_words"), rng)
+        assert {trial.condition for trial in trials} == {*kinds, *(["new_words"] if kinds else [])}
 
 
 def test_the_same_seed_gives_the_same_trials(kitchen, trials):

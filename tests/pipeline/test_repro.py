@@ -7,13 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import yaml
 
+from eilev.config import conditions
 from eilev.config.params import load_params
-from eilev.config.section import Condition
 from eilev.parquet import read_table
 from eilev.schema import PREDICTIONS
 
@@ -120,9 +119,10 @@ def test_metrics_have_the_agreed_form(project: Project) -> None:
         *("test", "novel", "data", "model", "probes", "baselines", "text_metrics")
     }
     for split in ("test", "novel"):
-        assert set(metrics[split]) == set(get_args(Condition))
+        assert set(metrics[split]) == set(conditions.ASKED_FOR)
         for entry in metrics[split].values():
             assert set(entry["shots"]) == {"0", "2"}
+            assert entry["unavailable"] == {}
             for scores in entry["shots"].values():
                 assert 0 <= scores["action_accuracy"] <= scores["verb_accuracy"] <= 1
                 assert {"noun_accuracy", "rouge_l", "bleu"} <= set(scores)

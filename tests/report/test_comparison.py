@@ -25,7 +25,7 @@ SCORES = {
 
 
 def curve(**scores):
-    return {"shots": {str(shots): SCORES | scores for shots in (0, 2, 8)}}
+    return {"shots": {str(shots): SCORES | scores for shots in (0, 2, 8)}, "unavailable": {}}
 
 
 @pytest.fixture
@@ -37,6 +37,7 @@ def metrics():
         "novel": {"bursty": curve(), "shuffled": curve()},
         "test": {"bursty": curve(action_accuracy=0.75)},
         "baselines": {
+            "unavailable": {},
             "majority_word": {"novel": majority, "test": majority},
             "video_classifier": {"novel": classified, "test": classified},
         },
@@ -146,6 +147,6 @@ def test_the_papers_figures():
 def _nothing():
     return {
         "test": {"bursty": curve()},
-        "baselines": {"majority_word": {}},
+        "baselines": {"majority_word": {}, "unavailable": {}},
         "text_metrics": {"available": {}, "unavailable": {}},
     }

@@ -11,7 +11,8 @@ from eilev.report.page import curve_table, headline, training_charts
 
 
 def curve(*scores):
-    return {"shots": {str(k): {"action_accuracy": s} for k, s in zip((0, 8), scores, strict=True)}}
+    points = {str(k): {"action_accuracy": s} for k, s in zip((0, 8), scores, strict=True)}
+    return {"shots": points, "unavailable": {}}
 
 
 METRICS = {
@@ -42,7 +43,7 @@ def test_charts_are_the_same_bytes_for_the_same_numbers():
 
 
 def test_calibration_is_drawn_where_contexts_are():
-    sure = {"shots": {"8": {"action_accuracy": 0.5, "confidence": 0.9}}}
+    sure = {"shots": {"8": {"action_accuracy": 0.5, "confidence": 0.9}}, "unavailable": {}}
     chart = calibration_curves({"novel": {"bursty": sure, "no_video": sure}})
     assert "right (line), sure (dashed)" in chart
     assert "bursty" in chart

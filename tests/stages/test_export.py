@@ -45,6 +45,9 @@ def workspace(tmp_path, monkeypatch, tiny_bundle):
     episodes = episodes.assign(kind="random", meaning="natural", narrations=None)
     write_table(episodes.iloc[:0], schema.EPISODES, paths.EPISODES / "novel.parquet")
     write_table(episodes, schema.EPISODES, paths.EPISODES / "test.parquet")
+    cell = {"episodes": 0, "left_out": 1, "reason": "1 x too few clips"}
+    by_split = {"random": {"2": cell | {"episodes": 1}}, "bursty": {"0": cell, "2": cell}}
+    write_json({"novel": by_split, "test": by_split}, paths.EPISODES_SUMMARY)
     write_clip_shard()
     write_json({"novel": {}}, paths.METRICS)
     paths.BUNDLE.mkdir(parents=True)
@@ -88,6 +91,9 @@ def test_a_bundle_that_agrees_with_torch_is_released(workspace):
     metrics = read_json(paths.EXPORT_METRICS)
     assert metrics["episodes"] == metrics["identical_narrations"] == 1
     assert 0 < metrics["max_logit_difference"] < 1e-4
+    # Which kinds parity was not tried on, and why.
+    reason = "test: 1 x too few clips; novel: 1 x too few clips"
+    assert metrics["unavailable"] == {"bursty": {"reason": reason}}
     assert metrics["bundle_bytes"] == sum(p.stat().st_size for p in paths.BUNDLE.iterdir())
 
 

@@ -27,6 +27,7 @@ def workspace(tmp_path, monkeypatch, kitchen):
     write_table(kitchen.narrations, schema.NARRATIONS, paths.NARRATIONS)
     for split, table in kitchen.episodes.items():
         write_table(table, schema.EPISODES, paths.EPISODES / f"{split}.parquet")
+    write_json(kitchen.summary, paths.EPISODES_SUMMARY)
     write_shard(kitchen.clips)
     write_json({"success": True, "data": {"corpus": {}}}, paths.VALIDATION)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -59,7 +60,7 @@ def test_a_model_is_trained_then_evaluated(workspace):
     assert predictions.columns.tolist() == schema.PREDICTIONS.names
     # Neither a scoring model nor a second checkpoint is asked for.
     assert scores["text_metrics"] == {"available": {}, "unavailable": {}}
-    assert set(scores["baselines"]) == {"majority_word", "video_classifier"}
+    assert set(scores["baselines"]) == {"majority_word", "video_classifier", "unavailable"}
     majority = scores["baselines"]["majority_word"]["novel"]["bursty"]["shots"]
     in_probes = scores["probes"]["novel"]["majority"]["bursty"]
     assert {shots: row["action_accuracy"] for shots, row in majority.items()} == in_probes
@@ -81,7 +82,7 @@ def test_a_second_model_is_asked_the_same_and_missing_scoring_models_are_told(wo
     )
     evaluate.main()
     scores = read_json(paths.METRICS)
-    assert set(scores["baselines"]) == {"majority_word", "no_context"}
+    assert set(scores["baselines"]) == {"majority_word", "no_context", "unavailable"}
     other = scores["baselines"]["no_context"]
     # Here it is the same model.
     assert other["model"] == str(paths.MODEL)
@@ -126,12 +127,22 @@ def test_a_missing_input_is_named(workspace, stage, missing, message):
 
 def test_without_held_out_actions_only_test_is_evaluated(workspace, kitchen):
     train.main()
+    summary = read_json(paths.EPISODES_SUMMARY)
     for split in ("novel", "test"):
         table = kitchen.episodes[split].iloc[:0]
         write_table(table, schema.EPISODES, paths.EPISODES / f"{split}.parquet")
-        if split == "novel":
-            evaluate.main()
-            assert "novel" not in read_json(paths.METRICS)
-        else:
+        for cells in summary[split].values():
+            for cell in cells.values():
+                cell |= {"episodes": 0, "reason": "no clip"}
+        write_json(summary, paths.EPISODES_SUMMARY)
+        if split == "test":
             with pytest.raises(SystemExit, match="nothing to evaluate on"):
                 evaluate.main()
+            continue
+        evaluate.main()
+        scores = read_json(paths.METRICS)
+        for entry in scores["novel"].values():
+            missing = {shots: {"reason": "no clip"} for shots in ("0", "1", "2")}
+            assert entry == {"shots": {}, "unavailable": missing}
+        assert scores["test"]["bursty"]["shots"]
+        assert set(pd.read_parquet(paths.PREDICTIONS)["split"]) == {"test"}
