@@ -22,7 +22,7 @@ def encode_classes(classes: pd.Series) -> tuple[Ints, list[str]]:
     """Number the classes of a column in alphabetical order.
 
     Codes below zero are no class: `MISSING` for an empty value, `CATCH_ALL` for Ego4D's `[other]`,
-    which says nothing about the action (design section 5: they have no bucket).
+    which says nothing about the action (docs/design.md, section 5: they have no bucket).
 
     Returns:
         Codes (num_rows,), and the name of each code from 0.

@@ -1,8 +1,8 @@
 """Contrastive contexts: several actions equally often, one of them the query's.
 
 Copying what is frequent in the context scores 1 / ways, so such an episode can only be answered by
-telling which video goes with which narration (design section 7, after Chan et al.'s few-shot
-sequences, arXiv 2205.05055).
+telling which video goes with which narration (docs/design.md, section 7; after Chan et al.'s
+few-shot sequences, arXiv 2205.05055).
 """
 
 from typing import NamedTuple

@@ -76,7 +76,7 @@ def draw_bursty(
     verb_noun_ratio: float,
     uniforms: Floats,
 ) -> Ints:
-    """Draw contexts by the reference's rules (design section 5, "Context of a query").
+    """Draw contexts by the reference's rules (docs/design.md, section 5, "Context of a query").
 
     `floor(shots * verb_noun_ratio)` clips share the query's verb class, the others its noun class,
     none both. A short bucket is filled from the other one, then from anything else; never the

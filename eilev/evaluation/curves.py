@@ -32,7 +32,7 @@ _CURVES += ["rouge_l", "bleu", "verb_f1_macro", "noun_f1_macro"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`metrics` as design section 4 has them, `probes` by split, `predictions` row by row.
+    """`metrics` as in docs/design.md, section 4, `probes` by split, `predictions` row by row.
 
     `predictions` has the columns of schema.PREDICTIONS and more; `curves` is for `dvc plots`.
     """

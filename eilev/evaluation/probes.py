@@ -1,4 +1,4 @@
-"""What the curves say about in-context learning, binding, and copying (design section 7)."""
+"""What the curves say of in-context learning, binding and copying (docs/design.md, section 7)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -47,7 +47,7 @@ def build_trials(
     conditions: Sequence[str],
     rng: np.random.Generator,
 ) -> list[Trial]:
-    """Put the episodes of a split under the conditions of design section 7.
+    """Put the episodes of a split under the conditions of docs/design.md, section 7.
 
     Rows without shots are the same trial under every condition (`no_video` shows it blank): each
     curve starts from the zero-shot figure of its queries. What a condition cannot be made of

@@ -32,7 +32,7 @@ def in_context_curves(metrics: Mapping[str, Any], score: str = "action_accuracy"
     """Score against shots, one panel per split and one line per condition.
 
     Args:
-        metrics: metrics.json (design section 4).
+        metrics: metrics.json (docs/design.md, section 4).
         score: which of its scores to draw, in [0, 1].
     """
     splits = [split for split in SPLIT_TITLES if metrics.get(split)]
@@ -53,7 +53,7 @@ def calibration_curves(metrics: Mapping[str, Any]) -> str:
     """How sure the model is (dashed) beside how often it is right (solid), by shots.
 
     Args:
-        metrics: metrics.json (design section 4).
+        metrics: metrics.json (docs/design.md, section 4).
     """
     splits = splits_with_figures(metrics)
     figure = Figure(figsize=(4.6 * len(splits), 3.2), layout="constrained")

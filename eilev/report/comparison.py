@@ -50,7 +50,7 @@ Table = dict[str, Any]
 
 
 def compare(metrics: Metrics) -> dict[str, Any]:
-    """Everything that comparison.html.j2 shows, out of metrics.json (design section 4)."""
+    """Everything that comparison.html.j2 shows, out of metrics.json (docs/design.md, section 4)."""
     splits = _splits_with_contexts(metrics)
     return {
         "baselines_chart": baselines_chart(metrics),
@@ -83,7 +83,7 @@ def score_panels(metrics: Metrics) -> str:
     panel; `unavailable` says why. Nothing where none of the conditions has figures.
 
     Args:
-        metrics: metrics.json (design section 4).
+        metrics: metrics.json (docs/design.md, section 4).
     """
     split = splits_with_figures(metrics)[0]
     curves = {name: metrics[split][name] for name in _CONDITIONS if name in metrics[split]}
@@ -115,7 +115,7 @@ def similarity_chart(metrics: Metrics) -> str:
     alone where none was used.
 
     Args:
-        metrics: metrics.json (design section 4).
+        metrics: metrics.json (docs/design.md, section 4).
     """
     used = metrics["text_metrics"]["available"].get("bi_encoder")
     alike = same_scale(metrics)
@@ -139,7 +139,7 @@ def baselines_chart(metrics: Metrics) -> str:
     """Action accuracy in bursty contexts beside the baselines, one panel per split that has them.
 
     Args:
-        metrics: metrics.json (design section 4).
+        metrics: metrics.json (docs/design.md, section 4).
     """
     splits = _splits_with_contexts(metrics)
     if not splits:

@@ -33,7 +33,7 @@ def render_page(
 
     Args:
         title: heading of the page.
-        metrics: metrics.json (design section 4).
+        metrics: metrics.json (docs/design.md, section 4).
         data_charts: SVG texts for the section about the data.
         training_charts: SVG texts for the section about the training.
         validation: validation.json.

@@ -1,4 +1,4 @@
-"""The exact invariants of episodes (design section 6) as columns that count what breaks them."""
+"""The exact invariants of episodes (docs/design.md, section 6): columns count what breaks them."""
 
 import numpy as np
 import pandas as pd
