@@ -74,11 +74,11 @@ def test_arrows_point_down_and_the_three_rules_show(plan: Plan) -> None:
 
 
 def test_a_room_without_a_layer_is_named(tmp_path: Path) -> None:
-    text = (ROOT / "pyproject.toml").read_text().replace('    "eilev.parquet",\n', "")
+    text = (ROOT / "pyproject.toml").read_text().replace('    "eilev.language",\n', "")
     (tmp_path / "pyproject.toml").write_text(text)
     for folder in ("eilev", "flows"):
         (tmp_path / folder).symlink_to(ROOT / folder)
-    with pytest.raises(ValueError, match=r"has no layer for eilev\.parquet"):
+    with pytest.raises(ValueError, match=r"has no layer for eilev\.language"):
         read_plan(tmp_path)
 
 
