@@ -32,8 +32,8 @@ ARG PIP_EXTRA_INDEX_URL
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --constraint constraints.txt --editable '.[pipeline,flows]'
 
-# A home that any user of `--user` can write to; no tool phones home; as in the Makefile otherwise.
-ENV HOME=/tmp \
+# A home and a name for any user of `--user`, without which DVC stops. The rest is as in the Makefile.
+ENV HOME=/tmp USER=eilev \
     PYTHONUNBUFFERED=1 \
     DVC_NO_ANALYTICS=1 \
     DO_NOT_TRACK=1 \
