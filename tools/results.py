@@ -16,10 +16,10 @@ import yaml
 
 from eilev import paths
 from eilev.config.params import load_params
-from eilev.experiments.results import RESULTS
+from eilev.experiments.results import RESULTS, band
 from eilev.experiments.variants import VARIANTS
 from eilev.io import DataError, read_json
-from eilev.report.charts import Band, in_context_curves, seed_bands
+from eilev.report.charts import in_context_curves, seed_bands
 from tools.markers import between
 
 MARKER = "table"
@@ -199,13 +199,7 @@ def _at(entry: Results, split: str, condition: str, shots: str | None = None) ->
 
 
 def _bands(results: Results, reference: str, variant: str, condition: str) -> str:
-    bands: dict[str, Band] = {
-        name: [
-            (int(shots), point["mean"], point["min"], point["max"])
-            for shots, point in results[name]["curves"]["novel"].get(condition, {}).items()
-        ]
-        for name in (reference, variant)
-    }
+    bands = {name: band(results[name], condition) for name in (reference, variant)}
     return seed_bands(bands, f"novel actions, {condition} contexts")
 
 

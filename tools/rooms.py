@@ -15,7 +15,8 @@ Arrows = frozenset[tuple[str, str]]
 
 # What every room may import: arrows to these would only hide the others.
 GROUND = tuple(
-    f"eilev.{name}" for name in ("parquet", "io", "schema", "config", "vocabulary", "paths")
+    f"eilev.{name}"
+    for name in ("parquet", "io", "schema", "config", "vocabulary", "unavailable", "paths")
 )
 # Rooms that start another one without importing it: by its name, through `dvc repro`.
 BY_NAME: Arrows = frozenset({("eilev.cli", "eilev.commands"), ("flows", "eilev.stages")})

@@ -213,7 +213,7 @@ def render(results: Mapping[str, Any], reference: str) -> str:
     figures = {
         TITLES.get(variant, variant): "".join(
             seed_bands(
-                {name: _band(results[name], condition) for name in (reference, variant)},
+                {name: band(results[name], condition) for name in (reference, variant)},
                 f"novel actions, {condition} contexts",
             )
             for condition in ("bursty", "contrastive")
@@ -230,7 +230,8 @@ def render(results: Mapping[str, Any], reference: str) -> str:
     )
 
 
-def _band(summary: Mapping[str, Any], condition: str) -> Band:
+def band(summary: Mapping[str, Any], condition: str) -> Band:
+    """A variant's curve on novel actions with its spread over seeds."""
     curve = summary["curves"]["novel"].get(condition, {})
     return [(int(shots), s["mean"], s["min"], s["max"]) for shots, s in curve.items()]
 
