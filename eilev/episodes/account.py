@@ -38,10 +38,8 @@ def few_of_the_action(each: int, split: Split) -> str:
 
 def few_actions(others: int, each: int, split: Split) -> str:
     """Contrastive contexts, which need other actions beside it."""
-    return (
-        f"no {others} other actions in {split} that differ in verb and in noun, with {each} clips"
-        " each"
-    )
+    clips = "a clip" if each == 1 else f"{each} clips"
+    return f"no {others} other actions in {split} that differ in verb and in noun, {clips} each"
 
 
 @dataclass

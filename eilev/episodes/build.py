@@ -164,7 +164,8 @@ def _possible(stock: Stock, lot: Lot) -> tuple[Bools, _LeftOut]:
     (recipe,) = lot.recipes
     if KINDS[recipe.kind].in_ways:
         if not recipe.shots:  # without a context nothing is contrastive
-            return np.zeros(lot.queries.size, np.bool_), Counter({account.NO_CONTEXT: 0})
+            why = {account.NO_CONTEXT: 0} if lot.queries.size else {}
+            return np.zeros(lot.queries.size, np.bool_), Counter(why)
         kept = [possible for _, possible in _draw(stock, lot)]
         possible = np.concatenate([np.empty(0, np.bool_), *kept])
     else:

@@ -92,8 +92,8 @@ def _require_each(
     size = _size(narrations)
     if len(filled) < 3:
         raise ValueError(
-            f"train, val and test take different videos, so at least 3 are needed; there are {size}"
-            " (of common actions, if actions are held out): add videos"
+            f"train, val and test take different videos, so at least 3 are needed, but there are"
+            f" {size} to divide among them: add videos"
         )
     if not num_train:
         why = "split 'train' would be empty: raise split.train_val_share or split.train_share"
@@ -108,7 +108,7 @@ def _require_each(
         why = f"split 'val' would be empty: lower split.train_share to {most} or less"
     else:
         return
-    raise ValueError(f"{why} ({size} are divided)")
+    raise ValueError(f"{why} ({size} are to be divided)")
 
 
 def _size(narrations: pd.DataFrame) -> str:

@@ -85,6 +85,8 @@ def _note_lacking(axes: Axes, conditions: Mapping[str, Any]) -> None:
     if lacking:
         note = "\n".join(wrap(f"not available: {', '.join(lacking)}", width=44))
         axes.text(0.02, 0.98, note, transform=axes.transAxes, va="top", fontsize=8, color="#666666")
+    if not axes.get_lines():
+        axes.set_xticks([])
 
 
 def _legend_below(figure: Figure, panels: Sequence[Axes]) -> None:
@@ -92,7 +94,14 @@ def _legend_below(figure: Figure, panels: Sequence[Axes]) -> None:
     lines = {line.get_label(): line for axes in panels for line in axes.get_lines()}
     labels = [entry.label for entry in CONDITIONS.values() if entry.label in lines]
     handles = [lines[label] for label in labels]
-    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=3 * len(panels),
+        frameon=False,
+        fontsize=9,
+    )
 
 
 def draw_curve(axes: Axes, condition: str, curve: Curve, score: str, **style: Any) -> None:

@@ -152,7 +152,10 @@ def baselines_chart(metrics: Metrics) -> str:
         axes.set_ylim(0, 1)
     panels[0].set_ylabel("action accuracy")
     handles = panels[0].get_lines()
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    columns = min(2, len(splits))
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
+    )
     return to_svg(figure)
 
 

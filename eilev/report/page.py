@@ -90,14 +90,13 @@ def _figure(score: float | None) -> str:
 
 
 def lacking(metrics: Mapping[str, Any]) -> list[str]:
-    """What the run has no figures of, and why."""
-    return [
-        f"{split}: {line}"
-        for split in charts.SPLIT_TITLES
-        for line in describe(
-            {name: entry["unavailable"] for name, entry in metrics.get(split, {}).items()}
-        )
-    ]
+    """What the run has no figures of, and why: what splits have in common in one line."""
+    splits_of: dict[str, list[str]] = {}
+    for split in charts.SPLIT_TITLES:
+        conditions = metrics.get(split, {})
+        for line in describe({name: entry["unavailable"] for name, entry in conditions.items()}):
+            splits_of.setdefault(line, []).append(split)
+    return [f"{' and '.join(splits)}: {line}" for line, splits in splits_of.items()]
 
 
 def curve_table(metrics: Mapping[str, Any]) -> str:
@@ -120,7 +119,11 @@ def _table(conditions: Mapping[str, Any]) -> dict[str, Any]:
         name: [entry["shots"].get(key, {}).get(SCORE) for key in shots]
         for name, entry in conditions.items()
     }
-    return {"shots": shots, "rows": rows}
+    counts = {
+        name: max((row.get("count", 0) for row in entry["shots"].values()), default=0)
+        for name, entry in conditions.items()
+    }
+    return {"shots": shots, "rows": rows, "queries": counts}
 
 
 def _probe_rows(metrics: Mapping[str, Any], split: str) -> dict[str, float | None]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from eilev import paths, schema
 from eilev.config.evaluate import EvaluateConfig
 from eilev.config.section import load_section
+from eilev.config.train import TrainConfig
 from eilev.config.validate import ValidateConfig
 from eilev.episodes.availability import missing_kinds, require_some, unavailable
 from eilev.io import atomic_dir, atomic_file, read_json, write_json
@@ -13,6 +14,7 @@ from eilev.schema import SPLITS
 from eilev.stages.runner import stage
 from eilev.unavailable import describe
 from eilev.validation.outcomes import describe_failures, run_suites, to_json
+from eilev.validation.positions import require_positions
 from eilev.validation.suites import build_suites
 from eilev.validation.tables import make_tables
 
@@ -29,18 +31,24 @@ def main() -> None:
     summary = read_json(paths.EPISODES_SUMMARY)
     lacking = unavailable(summary, asked.conditions)
     require_some(summary, lacking)
-    told = {split: describe(conditions) for split, conditions in lacking.items()}
+    # What half a probe lacks, its conditions lack too.
+    told = {
+        split: describe({name: missing[name] for name in asked.conditions})
+        for split, missing in lacking.items()
+    }
     for split, lines in told.items():
         for line in lines:
             print(f"{split}: {line}")  # noqa: T201
+    narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
+    episodes = {
+        split: read_table(paths.EPISODES / f"{split}.parquet", schema.EPISODES) for split in SPLITS
+    }
+    require_positions(episodes, narrations, load_section("train", TrainConfig), asked)
     tables = make_tables(
-        read_table(paths.NARRATIONS, schema.NARRATIONS),
+        narrations,
         read_table(paths.SPLIT, schema.SPLIT),
         read_table(paths.CLIPS / "index.parquet", schema.CLIPS_INDEX),
-        {
-            split: read_table(paths.EPISODES / f"{split}.parquet", schema.EPISODES)
-            for split in SPLITS
-        },
+        episodes,
     )
     suites = build_suites(load_section("validate", ValidateConfig), tables.splits, told)
     with atomic_dir(paths.VALIDATION_DOCS) as docs:

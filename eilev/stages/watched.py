@@ -31,8 +31,10 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
     "validate": (
         "eilev/config/conditions.py",
         "eilev/config/evaluate.py",
+        "eilev/config/train.py",
         "eilev/distributions",
         "eilev/episodes",
+        "eilev/inputs",
         "eilev/language",
         "eilev/parquet.py",
         "eilev/unavailable.py",
