@@ -29,6 +29,7 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
     "clips": ("eilev/clips", "eilev/parquet.py"),
     "episodes": ("eilev/episodes", "eilev/language", "eilev/parquet.py"),
     "validate": (
+        "eilev/clips/frame_choice.py",
         "eilev/config/conditions.py",
         "eilev/config/evaluate.py",
         "eilev/config/train.py",
@@ -107,7 +108,9 @@ def watched(stage: str) -> list[str]:
 
 def watched_by_experiments() -> list[str]:
     """The same of an experiment, which runs several stages."""
-    return sorted({*EXPERIMENT, *(path for name in OF_AN_EXPERIMENT for path in watched(name))})
+    paths = {*EXPERIMENT, *(path for name in OF_AN_EXPERIMENT for path in watched(name))}
+    # A file that one stage watches may lie in a room that another watches whole.
+    return sorted(path for path in paths if not {*map(str, Path(path).parents)} & paths)
 
 
 def watched_files(stage: str) -> list[Path]:
