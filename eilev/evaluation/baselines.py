@@ -8,8 +8,7 @@ import pandas as pd
 
 from eilev.config.conditions import CONDITIONS
 from eilev.evaluation.classifier import classifier_baseline
-from eilev.evaluation.curves import Evaluation, Questions, cells, evaluate
-from eilev.evaluation.scores import accuracies
+from eilev.evaluation.curves import Evaluation, Questions, cells, evaluate, majority_accuracies
 from eilev.model.checkpoint import LoadedModel
 
 # The paper's contexts, on which the model without contexts is asked too.
@@ -59,11 +58,8 @@ def majority_baseline(predictions: pd.DataFrame) -> dict[str, Any]:
     for split in predictions["split"].unique():
         for condition, shots, cell in cells(predictions[predictions["split"] == split]):
             if CONDITIONS[condition].as_drawn and shots:
-                judged = cell[cell["scored"]]
                 curve = baseline.setdefault(split, {}).setdefault(condition, {"shots": {}})
-                curve["shots"][str(shots)] = accuracies(
-                    judged["majority_verb"].tolist(), judged["majority_noun"].tolist()
-                )
+                curve["shots"][str(shots)] = majority_accuracies(cell)
     return baseline
 
 

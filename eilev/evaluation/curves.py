@@ -109,7 +109,8 @@ def summarise(predictions: pd.DataFrame, lacking: Unavailable) -> Evaluation:
             scores = _score(cell)
             curves.setdefault(condition, {})[shots] = scores["action_accuracy"]
             if CONDITIONS[condition].as_drawn and shots:
-                majority.setdefault(condition, {})[shots] = _majority_accuracy(cell)
+                by_majority = majority_accuracies(cell)["action_accuracy"]
+                majority.setdefault(condition, {})[shots] = by_majority
             if has_curve(condition):
                 of_condition = metrics.setdefault(split, {}).setdefault(condition, _entry({}))
                 of_condition["shots"][str(shots)] = scores
@@ -166,7 +167,7 @@ def _class_f1(judged: pd.DataFrame) -> dict[str, float | None]:
     return scores
 
 
-def _majority_accuracy(cell: pd.DataFrame) -> float | None:
+def majority_accuracies(cell: pd.DataFrame) -> dict[str, float | None]:
+    """Accuracies of the context's most frequent verb word and noun word, which see no video."""
     judged = cell[cell["scored"]]
-    verbs, nouns = judged["majority_verb"].tolist(), judged["majority_noun"].tolist()
-    return accuracies(verbs, nouns)["action_accuracy"]
+    return accuracies(judged["majority_verb"].tolist(), judged["majority_noun"].tolist())
