@@ -118,7 +118,7 @@ def test_the_seed_decides() -> None:
         (12, {"train_share": 0.0}, r"'train' .* split\.train_share"),
         (12, {"common_share": 1.0}, r"'novel' .* split\.common_share"),
         (12, {"num_common_actions": 9}, r"'novel' .* split\.num_common_actions"),
-        (2, {"by": "video"}, "at least 3 are needed; there are .* of 2 videos"),
+        (2, {"by": "video"}, "at least 3 are needed, but there are .* of 2 videos"),
     ],
 )
 def test_an_empty_split_names_the_parameter(
