@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from eilev.training.collator import InterleavedCollator
 from eilev.training.episode_model import EpisodeModel
 from eilev.training.trainer import TrainingError
 from eilev.training.validation import validate
-from tests.kitchen import Kitchen, make_kitchen
+from tests.kitchen import make_kitchen
 from tests.training.tiny_run import run
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +123,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(kitchen, tmp_path):
 def test_empty_episodes_are_refused(kitchen, tmp_path):
     episodes = kitchen.episodes | {"val": kitchen.episodes["val"].iloc[:0]}
     with pytest.raises(ValueError, match="val episodes are empty"):
-        run(tmp_path, Kitchen(kitchen.narrations, episodes, kitchen.clips))
+        run(tmp_path, replace(kitchen, episodes=episodes))
 
 
 def test_a_killed_run_ends_as_if_it_had_never_stopped(tmp_path):
