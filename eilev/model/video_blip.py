@@ -40,8 +40,9 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
     frozen: tuple[str, ...] = ()
 
     def freeze(self, names: Iterable[str]) -> None:
-        """Stop training of the named modules and keep them in evaluation mode from now on."""
+        """Train all but the named modules, which are kept in evaluation mode from now on."""
         self.frozen = tuple(names)
+        self.requires_grad_(True)
         for name in self.frozen:
             self.get_submodule(name).requires_grad_(False)
         self.train(self.training)
