@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from eilev.config.launch import Precision
 from eilev.config.params import Params
 from eilev.model.video_blip import VideoBlip
 from eilev.planning.architectures import meta_model
-from eilev.planning.cost import Group, Precision, StepCost, step_cost
+from eilev.planning.cost import Group, StepCost, step_cost
 from eilev.planning.gpus import GPUS
 from eilev.planning.workload import Workload, typical_batch
 

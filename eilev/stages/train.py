@@ -1,17 +1,19 @@
 """train: the interleaved video model on the train episodes, selected on the val episodes.
 
 Started by `accelerate launch`, which decides device, precision and process count; plain `python -m`
-works as well.
+works as well where the launch file says that there is one process.
 """
 
 import shutil
 from dataclasses import asdict
+from pathlib import Path
 
 from accelerate import Accelerator
 
 from eilev import paths, schema
 from eilev.clips.store import ClipStore
 from eilev.config.clips import ClipsConfig
+from eilev.config.launch import read_launch
 from eilev.config.section import load_section
 from eilev.config.train import TrainConfig
 from eilev.inputs.defaults import NarrationDefaults
@@ -30,7 +32,11 @@ def main() -> None:
     """Write data/train/; a stopped run continues from data/train/checkpoints/."""
     config = load_section("train", TrainConfig)
     clips = load_section("clips", ClipsConfig)
-    accelerator = Accelerator(gradient_accumulation_steps=config.accumulation_steps)
+    launch = read_launch(Path(config.launch))
+    accelerator = Accelerator(
+        cpu=launch.use_cpu, gradient_accumulation_steps=config.accumulation_steps
+    )
+    launch.check(accelerator.num_processes)
     make_reproducible(accelerator)
     tables = {split: paths.EPISODES / f"{split}.parquet" for split in ("train", "val")}
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)

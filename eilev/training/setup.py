@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 
 from eilev.clips.cache import ClipCache, ClipSource
 from eilev.config.train import TrainConfig
@@ -70,7 +70,8 @@ def set_up(
     train, val = (
         EpisodeDataset(episodes[split], texts, formats[split], config.seed) for split in formats
     )
-    frames = ClipCache(clips, clip_ids_of(pd.concat([episodes["train"], episodes["val"]])))
+    shown = clip_ids_of(pd.concat([episodes["train"], episodes["val"]]))
+    frames = ClipCache(clips, shown, show_progress=PartialState().is_main_process)
     weights = content_weights(list(texts.values()), codec, config.content_weight)
     return Setup(model, codec, TrainingData(train, val, frames, preprocessing, weights))
 
