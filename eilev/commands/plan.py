@@ -80,9 +80,8 @@ def run(options: argparse.Namespace) -> None:
         result = {"machine": asdict(machine), "workload": asdict(workload), **asdict(plan)}
         print(json.dumps(result | {"published": published}, indent=2))  # noqa: T201
         return
-    batch = params.train.batch_size * params.train.accumulation_steps * launch.num_processes
     print(format_plan(plan, machine, workload))  # noqa: T201
-    print(_notes(plan, published, batch))  # noqa: T201
+    print(_notes(published))  # noqa: T201
 
 
 def _workload(params: Params, options: argparse.Namespace) -> Workload:
@@ -114,6 +113,9 @@ def format_plan(plan: Plan, machine: Machine, workload: Workload) -> str:
     """Tables for people."""
     memory, compute, data = plan.memory, plan.compute, plan.data
     fits = "fits" if memory.total <= memory.usable else "DOES NOT FIT"
+    at_once = (
+        "1 episode" if compute.episodes_at_once == 1 else f"{compute.episodes_at_once} episodes"
+    )
     step = "float32" if plan.precision == "no" else f"{plan.precision} autocast"
     gpus = f"{machine.count} x {machine.kind} at {machine.utilisation:.0%} of its peak"
     sections: dict[str, list[Line]] = {
@@ -127,7 +129,7 @@ def format_plan(plan: Plan, machine: Machine, workload: Workload) -> str:
             ("gradients", memory.gradients / GIB, ""),
             ("AdamW's moments", memory.optimiser / GIB, ""),
             ("DDP's buckets", memory.buckets / GIB, ""),
-            (f"peak of a step ({step})", memory.step / GIB, ""),
+            (f"peak of a step ({step})", memory.step / GIB, f"{at_once} at once"),
             ("all", memory.total / GIB, fits),
             (f"usable ({1 - RESERVE:.0%})", memory.usable / GIB, ""),
         ],
@@ -158,13 +160,8 @@ def format_plan(plan: Plan, machine: Machine, workload: Workload) -> str:
     return "\n\n".join(_table(title, rows) for title, rows in sections.items())
 
 
-def _notes(plan: Plan, published: Mapping[str, Any] | None, batch: int) -> str:
+def _notes(published: Mapping[str, Any] | None) -> str:
     lines = []
-    if plan.compute.episodes_per_step != batch:
-        lines.append(
-            f"The batch is {plan.compute.episodes_per_step} on these GPUs, {batch} as the launch "
-            "file has it: set train.accumulation_steps to keep it."
-        )
     if published:
         run = "Published: {count} x {kind} for {hours:g} h ({gpu_hours:g} GPU hours) on Ego4D,"
         size = "by this plan at most {episodes_per_epoch_at_utilisation:,} episodes an epoch."

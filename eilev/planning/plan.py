@@ -67,7 +67,7 @@ class Compute:
     """Operations (multiplications and additions) and time.
 
     forward: operations of one episode's forward pass by module. episode: forward and backward.
-    step: of all GPUs together. The hours are the whole run's.
+    step: of all GPUs together. episodes_at_once: on each GPU. The hours are the whole run's.
     """
 
     tokens_per_episode: float
@@ -76,6 +76,7 @@ class Compute:
     step: float
     epoch: float
     episodes_per_step: int
+    episodes_at_once: int
     steps_per_epoch: int
     steps: int
     seconds_per_step: float
@@ -116,18 +117,20 @@ def make_plan(params: Params, precision: Precision, machine: Machine, workload: 
     """Plan the training of `params` on a machine.
 
     Raises:
-        ValueError: the model's architecture or the kind of GPU is not known.
+        ValueError: the model's architecture or the kind of GPU is not known, or the GPUs cannot
+            share a step evenly.
     """
     if machine.kind not in GPUS:
         raise ValueError(f"no GPU '{machine.kind}' is known, there are {', '.join(GPUS)}")
     model = meta_model(params.train.model, workload.vocab_size)
     modules = module_sizes(model)
     trainable = sum(size.trainable for size in modules.values())
-    groups = typical_batch(params, params.episodes.train, params.train.batch_size, model, workload)
+    at_once = params.train.episodes_at_once(machine.count)
+    groups = typical_batch(params, params.episodes.train, at_once, model, workload)
     cost = _step_cost(params, groups, precision, workload)
     val = typical_batch(params, params.episodes.val, 1, model, workload)
     if {group.shape for group in val} == {group.shape for group in groups}:
-        val_cost, val_size = cost, params.train.batch_size
+        val_cost, val_size = cost, at_once
     else:
         val_cost, val_size = _step_cost(params, val, precision, workload), 1
     forward = sum(val_cost.forward_flops.values()) / val_size
@@ -201,10 +204,9 @@ def _compute(
     machine: Machine,
     workload: Workload,
 ) -> Compute:
-    train, size = params.train, params.train.batch_size
-    per_step = size * train.accumulation_steps * machine.count
+    train, size = params.train, params.train.episodes_at_once(machine.count)
     episodes = workload.episodes * params.episodes.epochs
-    steps = math.ceil(episodes / per_step)
+    steps = math.ceil(episodes / train.batch_size)
     episode = cost.flops / size
     rate = peak_rate(machine, precision)
     # The last step is always followed by a validation.
@@ -215,12 +217,13 @@ def _compute(
         tokens_per_episode=sum(group.episodes * group.length for group in groups) / size,
         forward={name: flops / size for name, flops in cost.forward_flops.items()},
         episode=episode,
-        step=episode * per_step,
+        step=episode * train.batch_size,
         epoch=episode * workload.episodes,
-        episodes_per_step=per_step,
-        steps_per_epoch=math.ceil(workload.episodes / per_step),
+        episodes_per_step=train.batch_size,
+        episodes_at_once=size,
+        steps_per_epoch=math.ceil(workload.episodes / train.batch_size),
         steps=steps,
-        seconds_per_step=episode * per_step / rate,
+        seconds_per_step=episode * train.batch_size / rate,
         train_hours=training,
         validation_hours=validation,
         hours=training + validation,
@@ -238,7 +241,7 @@ def _data(
     clips, pixels = params.clips, params.clips.frame_size**2
     estimate = clips.num_frames * pixels * JPEG_BITS_PER_PIXEL / 8
     clip_bytes = estimate if workload.clip_bytes is None else workload.clip_bytes
-    per_episode = sum(group.episodes * group.clips for group in groups) / params.train.batch_size
+    per_episode = sum(group.episodes * group.clips for group in groups) / compute.episodes_at_once
     per_step = per_episode * compute.episodes_per_step
     frames_per_second = per_step * clips.num_frames / compute.seconds_per_step
     cores = frames_per_second * pixels * DECODE_S_PER_PIXEL / machine.count

@@ -8,8 +8,6 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from accelerate import Accelerator
-
 from eilev import paths, schema
 from eilev.clips.store import ClipStore
 from eilev.config.clips import ClipsConfig
@@ -22,7 +20,7 @@ from eilev.model.checkpoint import save_model
 from eilev.parquet import read_table
 from eilev.stages.runner import stage
 from eilev.stages.watched import watched_files
-from eilev.training.setup import make_reproducible, resumption, set_up
+from eilev.training.setup import make_accelerator, make_reproducible, resumption, set_up
 from eilev.training.tracking import DvcLiveTracker, NullTracker
 from eilev.training.trainer import train
 
@@ -33,9 +31,7 @@ def main() -> None:
     config = load_section("train", TrainConfig)
     clips = load_section("clips", ClipsConfig)
     launch = read_launch(Path(config.launch))
-    accelerator = Accelerator(
-        cpu=launch.use_cpu, gradient_accumulation_steps=config.accumulation_steps
-    )
+    accelerator = make_accelerator(config, launch.use_cpu)
     launch.check(accelerator.num_processes)
     make_reproducible(accelerator)
     tables = {split: paths.EPISODES / f"{split}.parquet" for split in ("train", "val")}

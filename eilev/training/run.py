@@ -1,6 +1,5 @@
 """What a training run is made of, fresh or restored from its checkpoint."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from eilev.clips.cache import ClipCache
 from eilev.config.train import TrainConfig
 from eilev.inputs.preprocess import Preprocessing
 from eilev.model.video_blip import VideoBlip
-from eilev.training.batches import RunBatches
+from eilev.training.batches import Part, RunBatches
 from eilev.training.collator import InterleavedCollator
 from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import EpisodeModel
@@ -55,7 +54,7 @@ class Resumption:
 
 @dataclass
 class Run:
-    """The moving parts of a run; `model`, `optimizer` and batches are Accelerate's wrappers."""
+    """The moving parts of a run; all but `train_batches` are in Accelerate's wrappers."""
 
     config: TrainConfig
     data: TrainingData
@@ -64,7 +63,8 @@ class Run:
     resumption: Resumption
     model: Any
     optimizer: Any
-    train_batches: Any
+    # This process's pieces of the steps that are left, on the CPU.
+    train_batches: DataLoader[Any]
     val_batches: Any
     num_steps: int
     progress: Progress
@@ -108,8 +108,10 @@ def start_run(
     """Prepare a run; where a checkpoint of the same run lies, everything is as it was then.
 
     Raises:
-        ValueError: no episodes to train on or to select by, or nothing left to train.
+        ValueError: no episodes to train on or to select by, nothing left to train, or a step that
+            the processes cannot share evenly.
     """
+    at_once = config.episodes_at_once(accelerator.num_processes)
     for name, episodes in (("train", data.train), ("val", data.val)):
         if not len(episodes):
             raise ValueError(f"the {name} episodes are empty; see episodes.{name} in params.yaml")
@@ -130,7 +132,7 @@ def start_run(
     prepared.train()
     progress = checkpoint.progress if checkpoint else Progress()
     train_loader, num_steps = _train_loader(data, config, accelerator, progress.step)
-    val_loader = _loader(data.val, data.frames, config, batch_size=config.batch_size)
+    val_loader = _loader(data.val, data.frames, config, batch_size=at_once)
     return Run(
         config=config,
         data=data,
@@ -139,7 +141,7 @@ def start_run(
         resumption=resumption,
         model=prepared,
         optimizer=optimizer,
-        train_batches=accelerator.prepare(train_loader),
+        train_batches=train_loader,
         val_batches=accelerator.prepare(val_loader),
         num_steps=num_steps,
         progress=progress,
@@ -150,12 +152,12 @@ def start_run(
 def _train_loader(
     data: TrainingData, config: TrainConfig, accelerator: Accelerator, steps_done: int
 ) -> tuple[DataLoader[Any], int]:
-    """Batches that are left after some steps, and the number of steps of the whole run."""
-    epochs = np.array([row["epoch"] for row in data.train.episodes])
-    per_step = accelerator.num_processes * accelerator.gradient_accumulation_steps
-    sampler = RunBatches(epochs, config.batch_size, config.seed, steps_done * per_step)
-    loader = _loader(data.train, data.frames, config, batch_sampler=sampler)
-    return loader, steps_done + math.ceil(len(sampler) / per_step)
+    """What this process runs after some steps, and the number of steps of the whole run."""
+    rows = data.train.episodes
+    epochs, sizes = (np.array([row[name] for row in rows]) for name in ("epoch", "shots"))
+    part = Part(accelerator.process_index, accelerator.num_processes, config.accumulation_steps)
+    sampler = RunBatches(epochs, sizes, config.batch_size, config.seed, part, steps_done)
+    return _loader(data.train, data.frames, config, batch_sampler=sampler), sampler.num_steps
 
 
 def _loader(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from accelerate import Accelerator, PartialState
+from accelerate.utils import GradientAccumulationPlugin
 
 from eilev.clips.cache import ClipCache, ClipSource
 from eilev.config.train import TrainConfig
@@ -74,6 +75,15 @@ def set_up(
     frames = ClipCache(clips, shown, show_progress=PartialState().is_main_process)
     weights = content_weights(list(texts.values()), codec, config.content_weight)
     return Setup(model, codec, TrainingData(train, val, frames, preprocessing, weights))
+
+
+def make_accelerator(config: TrainConfig, use_cpu: bool = False) -> Accelerator:
+    """Join the processes that train together.
+
+    A step has as many pieces as the parameters say, whatever the environment does.
+    """
+    pieces = GradientAccumulationPlugin(config.accumulation_steps, sync_with_dataloader=False)
+    return Accelerator(cpu=use_cpu, gradient_accumulation_plugin=pieces)
 
 
 def make_reproducible(accelerator: Accelerator) -> None:

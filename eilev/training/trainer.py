@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import send_to_device
 from torch import Tensor
 from tqdm import tqdm
 
 from eilev.config.train import TrainConfig
 from eilev.model.video_blip import VideoBlip
-from eilev.training.augmentation.augment import seeded_generator
+from eilev.training.augmentation.draws import seeded_generator
 from eilev.training.batches import model_inputs
 from eilev.training.optim import learning_rate
 from eilev.training.resume import restore_parameters, trained_parameters
@@ -64,21 +65,23 @@ def train(
 
     Raises:
         TrainingError: the loss is not finite.
-        ValueError: no episodes to train on or to select by, or nothing left to train.
+        ValueError: no episodes to train on or to select by, nothing left to train, or a step that
+            the processes cannot share evenly.
     """
     run = start_run(model, data, config, accelerator, tracker, resumption)
     progress = run.progress
     started = time.monotonic() - progress.seconds
-    meter = _Meter(num_processes=accelerator.num_processes)
-    first_batch = progress.step * accelerator.gradient_accumulation_steps
+    meter = _Meter(accelerator)
     with _stop_signal() as stop, _progress_bar(run) as bar:
-        for index, batch in enumerate(run.train_batches, start=first_batch):
+        for index, batch in enumerate(run.train_batches):
             with accelerator.accumulate(run.model):
-                meter.add(_forward_backward(run, batch, index), len(batch["clip_index"]))
+                meter.add(_forward_backward(run, batch, index % config.accumulation_steps))
             if not accelerator.sync_gradients:
                 continue
+            loss, weight = meter.take_step(progress.step + 1)
+            _update(run, weight)
             progress.step += 1
-            progress.losses.append(meter.finite_loss(progress.step))
+            progress.losses.append(loss)
             bar.update()
             last = progress.step == run.num_steps
             if last or progress.step % LOG_EVERY == 0:
@@ -86,66 +89,94 @@ def train(
             if last or progress.step % config.validate_every == 0:
                 _validate(run)
             progress.seconds = time.monotonic() - started
-            if stop.is_set() or progress.step % config.checkpoint_every == 0:
+            stopping = _any_process(accelerator, stop.is_set())
+            if stopping or progress.step % config.checkpoint_every == 0:
                 run.save()
-            if stop.is_set():
-                tqdm.write(f"stopped at step {progress.step}, resumable", sys.stderr)
+            if stopping:
+                _tell_stopped(run)
                 raise SystemExit(128 + signal.SIGTERM)
     return _finish(run, model)
 
 
 @dataclass
 class _Meter:
-    """Losses of the batches of a step, and clips per second between two looks at it."""
+    """Sums over a step of all processes, and clips per second between two looks at it."""
 
-    num_processes: int
+    accelerator: Accelerator
 
     def __post_init__(self) -> None:
-        self._losses: list[Tensor] = []
-        self._clips = 0
+        self._pieces: list[Tensor] = []
+        self._clips = 0.0
         self._since = time.monotonic()
 
-    def add(self, loss: Tensor, num_clips: int) -> None:
-        self._losses.append(loss)
-        self._clips += num_clips * self.num_processes
+    def add(self, piece: Tensor) -> None:
+        """Take what `_forward_backward` returns."""
+        self._pieces.append(piece)
 
-    def finite_loss(self, step: int) -> float:
-        """Return the mean loss of a step and start the next."""
-        mean = float(torch.stack(self._losses).mean())
-        self._losses.clear()
-        if not math.isfinite(mean):
+    def take_step(self, step: int) -> tuple[float, float]:
+        """Return the mean loss of a step and the sum of its labels' weights, and start the next."""
+        sums = self.accelerator.reduce(torch.stack(self._pieces).sum(0), "sum")
+        loss, weight, clips = sums.tolist()
+        self._pieces.clear()
+        self._clips += clips
+        if not math.isfinite(loss):
             raise TrainingError(
-                f"the loss of step {step} is {mean}: lower train.learning_rate or "
+                f"the loss of step {step} is {loss}: lower train.learning_rate or "
                 "train.max_grad_norm, or train in a wider number format"
             )
-        return mean
+        return loss / weight, weight
 
     def clips_per_s(self) -> float:
         now = time.monotonic()
         rate = self._clips / (now - self._since)
-        self._clips, self._since = 0, now
+        self._clips, self._since = 0.0, now
         return rate
 
 
-def _forward_backward(run: Run, batch: Mapping[str, Tensor], index: int) -> Tensor:
-    """Loss and gradients of one batch; the update where its step is complete."""
-    config, accelerator = run.config, run.accelerator
-    generator = seeded_generator(
-        config.seed, index, accelerator.process_index, device=accelerator.device
+def _forward_backward(run: Run, batch: Mapping[str, Tensor], piece: int) -> Tensor:
+    """Gradients of one piece of a step; its summed loss, summed weights and number of clips."""
+    accelerator, step = run.accelerator, run.progress.step
+    # Dropout draws from the global generator, in each piece of a step otherwise.
+    place = piece * accelerator.num_processes + accelerator.process_index
+    torch.manual_seed(seeded_generator(run.config.seed, step, place).initial_seed())
+    inputs = model_inputs(
+        send_to_device(batch, accelerator.device, non_blocking=True),
+        run.config.augment,
+        run.data.preprocessing,
+        (run.config.seed, step),
     )
-    # Dropout draws from the global generator.
-    torch.manual_seed(generator.initial_seed())
-    inputs = model_inputs(batch, config.augment, run.data.preprocessing, generator)
-    loss: Tensor = run.model(**inputs)["loss"]
+    output = run.model(**inputs)
+    loss = output["loss"] * output["weight"]
     accelerator.backward(loss)
-    if accelerator.sync_gradients:
-        accelerator.clip_grad_norm_(run.model.parameters(), config.max_grad_norm)
-        for group in run.optimizer.param_groups:
-            group["lr"] = learning_rate(run.progress.step, run.num_steps, config)
-    # Both do nothing while gradients accumulate.
+    return torch.stack([loss.detach(), output["weight"], loss.new_tensor(len(batch["clip_index"]))])
+
+
+def _update(run: Run, weight: float) -> None:
+    """Make the gradients those of the step's weighted mean and follow them.
+
+    Accelerate has taken the mean of the sums of all pieces; how much these weigh is known now.
+    """
+    config, accelerator = run.config, run.accelerator
+    factor = accelerator.num_processes * config.accumulation_steps / weight
+    for parameter in run.model.parameters():
+        if parameter.grad is not None:
+            parameter.grad.mul_(factor)
+    accelerator.clip_grad_norm_(run.model.parameters(), config.max_grad_norm)
+    for group in run.optimizer.param_groups:
+        group["lr"] = learning_rate(run.progress.step, run.num_steps, config)
     run.optimizer.step()
     run.optimizer.zero_grad()
-    return loss.detach()
+
+
+def _any_process(accelerator: Accelerator, asked: bool) -> bool:
+    """Whether any process has been asked: all stop after the same step."""
+    flag = torch.tensor(float(asked), device=accelerator.device)
+    return bool(accelerator.reduce(flag, "sum") > 0)
+
+
+def _tell_stopped(run: Run) -> None:
+    if run.accelerator.is_main_process:
+        tqdm.write(f"stopped at step {run.progress.step}, resumable", sys.stderr)
 
 
 def _log_training(run: Run, clips_per_s: float, bar: "tqdm[Any]") -> None:

@@ -95,11 +95,11 @@ def test_two_processes_train_one_model(workspace):
     write_launch(workspace, num_processes=2)
     done = launch(workspace)
     assert done.returncode == 0, done.stderr
-    assert read_json(paths.TRAIN_METRICS)["steps"] == 8
+    assert read_json(paths.TRAIN_METRICS)["steps"] == 15
     assert load_model(paths.MODEL)
     # The other process is silent.
     assert [done.stderr.count(f"{bar}:   0%") for bar in ("decode clips", "train")] == [1, 1]
-    assert len(pd.read_csv(paths.LIVE / "plots/metrics/train/loss.tsv", sep="\t")) == 1
+    assert len(pd.read_csv(paths.LIVE / "plots/metrics/train/loss.tsv", sep="\t")) == 2
 
 
 def test_fewer_processes_than_the_file_says_are_an_error(workspace):
@@ -151,7 +151,7 @@ def test_the_stage_accumulates_as_the_params_say(workspace):
     params["train"]["accumulation_steps"] = 2
     (workspace / "params.yaml").write_text(yaml.safe_dump(params))
     train.main()
-    assert read_json(paths.TRAIN_METRICS)["steps"] == 8
+    assert read_json(paths.TRAIN_METRICS)["steps"] == 15
 
 
 @pytest.mark.parametrize(
