@@ -172,6 +172,7 @@ def tiny_train_config(**changes) -> TrainConfig:
                 noise=0.02,
                 symmetries=False,
             ),
+            "views": 0,
             "validate_every": 5,
             "checkpoint_every": 4,
             "select_by": "icl",

@@ -63,14 +63,25 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
         Returns:
             (num_videos, num_query_tokens, Q-Former width).
         """
-        num_videos, _, num_frames = pixel_values.shape[:3]
+        return self._ask(self.frame_tokens(pixel_values))
+
+    def frame_tokens(self, pixel_values: Tensor) -> Tensor:
+        """What the vision tower sees of each clip, its frames one after the other.
+
+        Args:
+            pixel_values: (num_videos, 3, time, height, width).
+
+        Returns:
+            (num_videos, time * (patches + 1), vision width).
+        """
         frames = pixel_values.transpose(1, 2).flatten(0, 1)  # (num_videos * time, 3, h, w)
-        tokens = self.vision_model(frames).last_hidden_state  # (..., patches + 1, vision width)
+        tokens: Tensor = self.vision_model(frames).last_hidden_state
+        return tokens.reshape(pixel_values.shape[0], -1, tokens.shape[-1])
+
+    def _ask(self, frame_tokens: Tensor) -> Tensor:
         queries: Tensor = self.qformer(
-            query_embeds=self.query_tokens.expand(num_videos, -1, -1),
-            encoder_hidden_states=tokens.reshape(
-                num_videos, num_frames * tokens.shape[1], tokens.shape[2]
-            ),
+            query_embeds=self.query_tokens.expand(frame_tokens.shape[0], -1, -1),
+            encoder_hidden_states=frame_tokens,
         ).last_hidden_state
         return queries
 
@@ -83,7 +94,11 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
         Returns:
             (num_videos, num_query_tokens, language model width).
         """
-        queries = self.encode_queries(pixel_values)
+        return self.encode_tokens(self.frame_tokens(pixel_values))
+
+    def encode_tokens(self, frame_tokens: Tensor) -> Tensor:
+        """The same from what `frame_tokens` gave, (num_videos, time * tokens, vision width)."""
+        queries = self._ask(frame_tokens)
         # The Q-Former stays float32 in half-precision checkpoints.
         features: Tensor = self.language_projection(
             queries.to(self.language_projection.weight.dtype)
@@ -134,6 +149,7 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
         video_features: Tensor | None = None,
         labels: Tensor | None = None,
         output_attentions: bool = False,
+        logits_to_keep: int = 0,
     ) -> VideoBlipOutput:
         """Logits and, where labels are given, their mean cross-entropy.
 
@@ -145,9 +161,10 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
             video_features: (num_videos, num_query_tokens, width); see `splice`.
             labels: decoder-only (batch, length), encoder-decoder (batch, target length).
             output_attentions: decoder-only; needs the "eager" attention implementation.
+            logits_to_keep: decoder-only; the last positions alone get logits, 0 all of them.
 
         Returns:
-            Decoder-only: logits at every position of `input_ids`. Encoder-decoder: at every
+            Decoder-only: logits at the positions of `input_ids`. Encoder-decoder: at every
             position of `labels`, or at the first decoder position without labels.
 
         Raises:
@@ -160,6 +177,7 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
                 attention_mask=attention_mask,
                 use_cache=False,
                 output_attentions=output_attentions,
+                logits_to_keep=logits_to_keep,
             )
             logits, attentions = output.logits, output.attentions
             loss = None if labels is None else _cross_entropy(logits[:, :-1], labels[:, 1:])

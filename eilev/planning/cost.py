@@ -184,9 +184,13 @@ def _group_loss(model: VideoBlip, group: Group, features: Tensor) -> Tensor:
     num_words = group.length - video.shape[1]
     words = torch.zeros(group.episodes, num_words, dtype=torch.long)
     text = model.get_input_embeddings()(words)
-    inputs = {"inputs_embeds": torch.cat([video.to(text.dtype), text], dim=1), "use_cache": False}
+    embeds = torch.cat([video.to(text.dtype), text], dim=1)
+    inputs: dict[str, Any] = {"inputs_embeds": embeds, "use_cache": False}
     targets = torch.zeros(group.episodes, group.labels, dtype=torch.long)
-    if not model.config.use_decoder_only_language_model:
+    if model.config.use_decoder_only_language_model:
+        # The labels stand last, each predicted from the position before it.
+        inputs["logits_to_keep"] = group.labels + 1
+    else:
         inputs["decoder_input_ids"] = targets
     logits = model.language_model(**inputs).logits[:, -group.labels :]
     return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum")

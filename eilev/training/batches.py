@@ -108,12 +108,16 @@ def model_inputs(
 ) -> dict[str, Tensor]:
     """Turn the collator's batch into EpisodeModel's inputs: frames become pixel values.
 
+    Tokens of a frozen vision tower pass as they are.
+
     Args:
         batch: What InterleavedCollator returns.
         config: How the clips are changed.
         preprocessing: Of the model.
         keys: With a clip's own key, what its changes depend on: a run's seed and the step.
     """
+    if "frames" not in batch:
+        return dict(batch)
     frames, clips = batch["frames"], batch["clip_key"].tolist()
     generators = [seeded_generator(*keys, clip, device=frames.device) for clip in clips]
     with torch.no_grad():

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -13,23 +13,36 @@ from eilev.inputs.interleave import pad_layouts
 from eilev.training.dataset import EpisodeItem
 
 
+class Features(Protocol):
+    """Tokens of a frozen vision tower; eilev.training.features.FeatureStore has them."""
+
+    def view(self, clip_id: str, epoch: int, /) -> int:
+        """Which view of a clip an epoch shows."""
+
+    def take(self, clips: Sequence[tuple[str, int]], /) -> Tensor:
+        """Tokens of (clip, view) pairs."""
+
+
 @dataclass(frozen=True)
 class InterleavedCollator:
     """Pad token layouts and gather each clip of the batch once.
 
     Bursty episodes share clips, and a clip is the dearest thing in a batch: `frames` holds the
     distinct ones, `clip_index` says which of them each run of placeholders shows. One clip under
-    two symmetries counts as two.
+    two symmetries or views counts as two.
 
     Args:
         frames: Where the clips' frames come from.
         pad_id: Token id of the padding.
         side: Right for training, left for generation.
+        features: Where a frozen vision tower's tokens come from; given, they take the place of the
+            frames.
     """
 
     frames: ClipCache
     pad_id: int
     side: Literal["left", "right"] = "right"
+    features: Features | None = None
 
     def __call__(self, items: Sequence[EpisodeItem]) -> dict[str, Tensor]:
         """Batch the items.
@@ -40,16 +53,36 @@ class InterleavedCollator:
             symmetry int64 (num_clips,), what each undergoes (eilev.training.augmentation.symmetry);
             clip_key int64 (num_clips,), what tells a clip in whatever batch it is;
             clip_index int64 (num_placeholder_runs,), row of `frames` for each run of
-            placeholders, row-major over the batch.
+            placeholders, row-major over the batch. With `features`, frame_tokens float32
+            (num_clips, frames * tokens, vision width) in place of frames, symmetry and clip_key.
         """
         padded = pad_layouts([item.layout for item in items], self.pad_id, self.side)
-        shown = [(clip_id, item.symmetry) for item in items for clip_id in item.clip_ids]
+        shown = [
+            (clip_id, self._look(item, clip_id)) for item in items for clip_id in item.clip_ids
+        ]
         distinct = sorted(set(shown))
         row_of = {clip: row for row, clip in enumerate(distinct)}
         return {
             **{name: torch.from_numpy(values).long() for name, values in padded.items()},
-            "frames": torch.from_numpy(self.frames.take([clip_id for clip_id, _ in distinct])),
-            "symmetry": torch.tensor([symmetry for _, symmetry in distinct]),
-            "clip_key": torch.tensor([zlib.crc32(clip_id.encode()) for clip_id, _ in distinct]),
+            **self._clips(distinct),
             "clip_index": torch.tensor([row_of[clip] for clip in shown]),
         }
+
+    def _look(self, item: EpisodeItem, clip_id: str) -> int:
+        """The symmetry that a clip undergoes, or the view of it that was encoded."""
+        return item.symmetry if self.features is None else self.features.view(clip_id, item.epoch)
+
+    def _clips(self, distinct: Sequence[tuple[str, int]]) -> dict[str, Tensor]:
+        if self.features is not None:
+            return {"frame_tokens": self.features.take(distinct)}
+        ids = [clip_id for clip_id, _ in distinct]
+        return {
+            "frames": torch.from_numpy(self.frames.take(ids)),
+            "symmetry": torch.tensor([symmetry for _, symmetry in distinct]),
+            "clip_key": torch.tensor([clip_key(clip_id) for clip_id in ids]),
+        }
+
+
+def clip_key(clip_id: str) -> int:
+    """Seed of what is drawn for a clip."""
+    return zlib.crc32(clip_id.encode())

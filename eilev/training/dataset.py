@@ -24,6 +24,7 @@ class EpisodeItem:
     clip_ids: tuple[str, ...]
     # Which of symmetry.SYMMETRIES its clips undergo; 0 leaves them as they are.
     symmetry: int = 0
+    epoch: int = 0
 
 
 class EpisodeDataset(Dataset[EpisodeItem]):
@@ -59,4 +60,5 @@ class EpisodeDataset(Dataset[EpisodeItem]):
         rng = np.random.default_rng([self.seed, int(row["epoch"]), index])
         layout = make_layout(texts, self.format, rng)
         free = self.format.symmetries and MEANINGS[row["meaning"]].reassigned
-        return EpisodeItem(layout, clip_ids, int(rng.integers(len(SYMMETRIES))) if free else 0)
+        symmetry = int(rng.integers(len(SYMMETRIES))) if free else 0
+        return EpisodeItem(layout, clip_ids, symmetry, int(row["epoch"]))

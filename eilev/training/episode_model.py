@@ -32,7 +32,11 @@ class EpisodeModel(nn.Module):
         self.register_buffer("token_weights", token_weights, persistent=False)
 
     def forward(
-        self, pixel_values: Tensor, clip_index: Tensor, **tokens: Tensor
+        self,
+        clip_index: Tensor,
+        pixel_values: Tensor | None = None,
+        frame_tokens: Tensor | None = None,
+        **tokens: Tensor,
     ) -> dict[str, Tensor]:
         """Score the labels of a batch of episodes.
 
@@ -40,8 +44,10 @@ class EpisodeModel(nn.Module):
         rows with the same number of clips are as good as equally long and run together.
 
         Args:
+            clip_index: int64 (num_placeholder_runs,), which clip each run shows.
             pixel_values: float (num_clips, 3, T, h, w), the distinct clips.
-            clip_index: int64 (num_placeholder_runs,), row of `pixel_values` for each run.
+            frame_tokens: float (num_clips, frames * tokens, vision width), what the vision tower
+                sees of them, instead of `pixel_values`.
             tokens: input_ids, attention_mask, video_input_mask and labels, (batch, length), padded
                 on the right.
 
@@ -50,7 +56,7 @@ class EpisodeModel(nn.Module):
             labels. weight: sum of the weights, by which the losses of parts of a step are to be
             averaged. rows: what `label_scores` sums up of each row, (batch, 3), without gradient.
         """
-        features = self.model.encode_videos(pixel_values)[clip_index]
+        features = self._encode(pixel_values, frame_tokens)[clip_index]
         num_clips = tokens["video_input_mask"].sum(1) // features.shape[1]
         first = num_clips.cumsum(0) - num_clips
         rows = features.new_empty((len(num_clips), 3), dtype=torch.float32)
@@ -65,6 +71,13 @@ class EpisodeModel(nn.Module):
             weights.append(weight.sum())
         total = torch.stack(weights).sum()
         return {"loss": torch.stack(losses).sum() / total, "weight": total, "rows": rows}
+
+    def _encode(self, pixel_values: Tensor | None, frame_tokens: Tensor | None) -> Tensor:
+        if frame_tokens is not None:
+            return self.model.encode_tokens(frame_tokens)
+        if pixel_values is None:
+            raise ValueError("give pixel_values or frame_tokens")
+        return self.model.encode_videos(pixel_values)
 
     def _guidance(self, group: Mapping[str, Tensor], output: VideoBlipOutput) -> Tensor:
         """Loss on the attention of each episode; nothing where it was not asked for."""
@@ -87,17 +100,20 @@ class EpisodeModel(nn.Module):
         inputs = {name: value for name, value in group.items() if name != "labels"}
         # Only an encoder-decoder needs to see its target.
         labels = group["labels"] if self.encoder_decoder else None
-        attend = self.guidance > 0 and self.training
         output: VideoBlipOutput = self.model(
-            **inputs, video_features=features, labels=labels, output_attentions=attend
+            **inputs,
+            video_features=features,
+            labels=labels,
+            output_attentions=self.guidance > 0 and self.training,
+            logits_to_keep=0 if self.encoder_decoder else _reach(group["labels"]),
         )
         return output
 
     def _score(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weighted loss, each row's sum of the weights, and what `label_scores` sums up."""
         if not self.encoder_decoder:
-            # Each position predicts the token after it.
-            logits, labels = logits[:, :-1], labels[:, 1:]
+            # Each position predicts the token after it; the first ones may have been left out.
+            logits, labels = logits[:, :-1], labels[:, -logits.shape[1] + 1 :]
         labelled = labels != IGNORE_INDEX
         targets, picked = labels[labelled], logits[labelled].float()
         losses = F.cross_entropy(picked, targets, reduction="none")
@@ -106,6 +122,15 @@ class EpisodeModel(nn.Module):
             rows = label_scores(labelled, losses, picked.argmax(-1) == targets)
             of_rows = weights.new_zeros(len(labels)).index_add(0, labelled.nonzero()[:, 0], weights)
         return (losses * weights).sum(), of_rows, rows
+
+
+def _reach(labels: Tensor) -> int:
+    """Positions from the end on whose logits score all labels.
+
+    Where the query alone is scored, its few words are all that the vocabulary is needed for.
+    """
+    first = int((labels != IGNORE_INDEX).any(dim=0).nonzero()[0])
+    return labels.shape[1] - first + 1
 
 
 def label_scores(labelled: Tensor, losses: Tensor, correct: Tensor) -> Tensor:

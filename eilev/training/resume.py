@@ -38,6 +38,8 @@ class Progress:
     seconds: float = 0.0
     # Seconds at the end of each phase that is over, of all sittings.
     phase_ends: list[float] = field(default_factory=list)
+    # Clips that each phase begun had encoded once, each as often as it has views.
+    encoded: list[int] = field(default_factory=list)
     # Training losses since the last logged row, then all the rows: (step, values).
     losses: list[float] = field(default_factory=list)
     history: list[tuple[int, dict[str, float]]] = field(default_factory=list)

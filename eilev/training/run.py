@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
@@ -14,11 +14,12 @@ from eilev.clips.cache import ClipCache
 from eilev.config.train import TrainConfig
 from eilev.inputs.preprocess import Preprocessing
 from eilev.model.video_blip import VideoBlip
-from eilev.training.batches import Part, PhaseBatches
+from eilev.training.batches import NO_AUGMENTATION, Part, PhaseBatches
 from eilev.training.collator import InterleavedCollator
 from eilev.training.curriculum import Phase, never_trained, plan_phases
 from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import EpisodeModel
+from eilev.training.features import FeatureStore, Wanted, encode_once
 from eilev.training.optim import build_optimizer
 from eilev.training.resume import (
     Checkpoint,
@@ -32,6 +33,9 @@ from eilev.training.resume import (
     trained_names,
 )
 from eilev.training.tracking import Tracker
+
+# Within the folder of the checkpoints.
+FEATURES = "features"
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,8 @@ class PhaseRun:
     optimizer: Any
     train_batches: Any
     val_batches: Any
+    # Clips that were encoded once for the phase, each as often as it has views.
+    encoded: int
 
 
 def start_run(
@@ -179,17 +185,36 @@ def start_phase(run: Run, checkpoint: Checkpoint | None) -> PhaseRun:
         if checkpoint.scaler:
             accelerator.scaler.load_state_dict(dict(checkpoint.scaler))
     prepared.train()
+    train_features, train_encoded = _features(run, "train")
+    val_features, val_encoded = _features(run, "val")
     at_once = run.config.episodes_at_once(accelerator.num_processes)
-    val = _loader(run.data.val, run.data.frames, run.config, batch_size=at_once)
+    val = _loader(run, run.data.val, val_features, batch_size=at_once)
     return PhaseRun(
         model=prepared,
         optimizer=optimizer,
-        train_batches=_train_loader(run),
+        train_batches=_train_loader(run, train_features),
         val_batches=accelerator.prepare(val),
+        encoded=train_encoded + val_encoded,
     )
 
 
-def _train_loader(run: Run) -> DataLoader[Any]:
+def _features(run: Run, split: Literal["train", "val"]) -> tuple[FeatureStore | None, int]:
+    """Features of the phase's frozen vision tower; validation sees the clips as they are."""
+    config, data = run.config, run.data
+    if not config.views or "vision_model" not in run.phase.frozen:
+        return None, 0
+    episodes = (data.train if split == "train" else data.val).episodes
+    wanted = Wanted(
+        folder=run.resumption.folder / FEATURES / split,
+        clip_ids=sorted({clip for row in episodes for clip in (*row["context"], row["query"])}),
+        views=config.views if split == "train" else 1,
+        augment=config.augment if split == "train" else NO_AUGMENTATION,
+        seed=config.seed,
+    )
+    return encode_once(wanted, run.model, data.frames, data.preprocessing, run.accelerator)
+
+
+def _train_loader(run: Run, features: FeatureStore | None) -> DataLoader[Any]:
     """What this process runs of the steps that are left of the phase."""
     accelerator, phase, config = run.accelerator, run.phase, run.config
     part = Part(accelerator.process_index, accelerator.num_processes, config.accumulation_steps)
@@ -202,16 +227,17 @@ def _train_loader(run: Run) -> DataLoader[Any]:
         part,
         run.progress.phase_step,
     )
-    return _loader(run.data.train, run.data.frames, config, batch_sampler=batches)
+    return _loader(run, run.data.train, features, batch_sampler=batches)
 
 
 def _loader(
-    episodes: EpisodeDataset, frames: ClipCache, config: TrainConfig, **batching: Any
+    run: Run, episodes: EpisodeDataset, features: FeatureStore | None, **batching: Any
 ) -> DataLoader[Any]:
+    pad_id = episodes.format.codec.pad_id
     return DataLoader(
         episodes,
-        collate_fn=InterleavedCollator(frames, episodes.format.codec.pad_id),
-        num_workers=config.num_workers,
+        collate_fn=InterleavedCollator(run.data.frames, pad_id, features=features),
+        num_workers=run.config.num_workers,
         pin_memory=torch.cuda.is_available(),
         **batching,
     )

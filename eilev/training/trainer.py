@@ -22,7 +22,7 @@ from eilev.training.augmentation.draws import seeded_generator
 from eilev.training.batches import model_inputs
 from eilev.training.curriculum import never_trained
 from eilev.training.optim import learning_rate
-from eilev.training.resume import copy_parameters, restore_parameters
+from eilev.training.resume import Progress, copy_parameters, restore_parameters
 from eilev.training.run import (
     PhaseRun,
     Resumption,
@@ -44,10 +44,14 @@ class TrainingError(ValueError):
 
 @dataclass(frozen=True)
 class PhaseResult:
-    """Optimiser steps of a phase, and its seconds."""
+    """Optimiser steps of a phase, its seconds, and the clips that it had encoded only once.
+
+    Each clip counts as often as it has views.
+    """
 
     steps: int
     seconds: float
+    encoded_once: int
 
 
 @dataclass(frozen=True)
@@ -95,10 +99,18 @@ def train(
             if number > progress.phase:
                 progress.phase, progress.phase_step, checkpoint = number, 0, None
             if progress.phase_step < run.phase.steps:
-                _train_phase(run, start_phase(run, checkpoint), clock, stop, bar)
+                phase = start_phase(run, checkpoint)
+                _note_encoded(progress, phase.encoded)
+                _train_phase(run, phase, clock, stop, bar)
             if len(progress.phase_ends) <= number:
                 progress.phase_ends.append(clock.seconds())
     return _finish(run)
+
+
+def _note_encoded(progress: Progress, count: int) -> None:
+    """Count what the phase has encoded; a resumed one finds it written."""
+    progress.encoded += [0] * (progress.phase + 1 - len(progress.encoded))
+    progress.encoded[progress.phase] += count
 
 
 @dataclass(frozen=True)
@@ -273,10 +285,12 @@ def _finish(run: Run) -> TrainResult:
 
 
 def _phase_results(run: Run) -> dict[str, PhaseResult]:
-    starts = [0.0, *run.progress.phase_ends]
+    ends = run.progress.phase_ends
+    starts = [0.0, *ends[:-1]]
+    rows = zip(run.phases, starts, ends, run.progress.encoded, strict=True)
     return {
-        phase.config.name: PhaseResult(phase.steps, round(end - start, 1))
-        for phase, start, end in zip(run.phases, starts, run.progress.phase_ends, strict=False)
+        phase.config.name: PhaseResult(phase.steps, round(end - start, 1), encoded)
+        for phase, start, end, encoded in rows
     }
 
 

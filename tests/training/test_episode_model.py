@@ -48,7 +48,7 @@ def test_grouping_by_shots_gives_the_loss_of_the_padded_batch(loaded, pixels):
     tokens = tokens_of(loaded, [2, 0, 1, 0, 2])
     index = torch.tensor([0, 1, 2, 1, 2, 0, 0, 2, 1, 0])
     with torch.no_grad():
-        grouped = plain(loaded)(pixels, index, **tokens)
+        grouped = plain(loaded)(index, pixels, **tokens)
         padded = loaded.model(pixel_values=pixels[index], **tokens)
     torch.testing.assert_close(grouped["loss"], padded.loss)
 
@@ -57,9 +57,9 @@ def test_rows_are_those_of_each_episode_alone(loaded, pixels):
     index = torch.tensor([0, 1, 2, 1, 2, 0])
     model = plain(loaded)
     with torch.no_grad():
-        rows = model(pixels, index, **tokens_of(loaded, [2, 0, 1]))["rows"]
+        rows = model(index, pixels, **tokens_of(loaded, [2, 0, 1]))["rows"]
         alone = [
-            model(pixels, part, **tokens_of(loaded, [shots]))["rows"][0]
+            model(part, pixels, **tokens_of(loaded, [shots]))["rows"][0]
             for shots, part in zip([2, 0, 1], index.split([3, 1, 2]), strict=True)
         ]
     torch.testing.assert_close(rows, torch.stack(alone))
@@ -71,7 +71,7 @@ def test_the_gradient_of_a_clip_sums_over_the_episodes_that_show_it(loaded, pixe
     clip = pixels[:1]
     for shown, index in ((clip, [0, 0, 0, 0]), (clip.repeat(4, 1, 1, 1, 1), [0, 1, 2, 3])):
         loaded.model.zero_grad()
-        plain(loaded)(shown, torch.tensor(index), **tokens)["loss"].backward()
+        plain(loaded)(torch.tensor(index), shown, **tokens)["loss"].backward()
         gradients.append(loaded.model.query_tokens.grad.clone())
     torch.testing.assert_close(gradients[0], gradients[1])
 
@@ -83,7 +83,7 @@ def test_weights_shift_the_loss_to_the_tokens_they_favour(loaded, pixels):
     weights = torch.zeros(loaded.model.config.text_config.vocab_size)
     weights[onion] = 5.0
     with torch.no_grad():
-        loss = EpisodeModel(loaded.model, weights)(pixels, torch.tensor([0, 1]), **tokens)["loss"]
+        loss = EpisodeModel(loaded.model, weights)(torch.tensor([0, 1]), pixels, **tokens)["loss"]
         logits = loaded.model(pixel_values=pixels[:2], **tokens).logits[0]
     (position,) = (tokens["labels"][0] == onion).nonzero()[:, 0].tolist()
     torch.testing.assert_close(loss, -logits[position - 1].log_softmax(-1)[onion])
@@ -102,7 +102,7 @@ def test_an_encoder_decoder_is_scored_on_its_target(reference):
     pixels = torch.rand(2, 3, 2, size, size)
     episode_model = EpisodeModel(model, torch.ones(model.config.text_config.vocab_size))
     with torch.no_grad():
-        scored = episode_model(pixels, torch.tensor([0, 1]), **tokens)
+        scored = episode_model(torch.tensor([0, 1]), pixels, **tokens)
         expected = model(pixel_values=pixels, **tokens).loss
     torch.testing.assert_close(scored["loss"], expected)
     assert scored["rows"][:, 2].tolist() == [3, 2]
@@ -129,8 +129,8 @@ def test_guidance_adds_the_loss_on_attention_while_training(pixels):
     weights = content_weights(NARRATIONS, loaded.codec, 3.0)
     tokens, index = tokens_of(loaded, [2, 2]), torch.tensor([0, 1, 0, 1, 2, 1])
     module = EpisodeModel(loaded.model, weights, guidance=0.5)
-    guided = module.train()(pixels, index, **tokens)["loss"]
-    plain = EpisodeModel(loaded.model, weights).train()(pixels, index, **tokens)
+    guided = module.train()(index, pixels, **tokens)["loss"]
+    plain = EpisodeModel(loaded.model, weights).train()(index, pixels, **tokens)
     inputs = {name: value for name, value in tokens.items() if name != "labels"}
     attentions = loaded.model(
         **inputs, pixel_values=pixels[index], output_attentions=True
@@ -139,7 +139,7 @@ def test_guidance_adds_the_loss_on_attention_while_training(pixels):
     assert (missing > 0).all()
     # Both episodes have the same labels, so they weigh the same.
     torch.testing.assert_close(guided, plain["loss"] + 0.5 * missing.mean())
-    torch.testing.assert_close(module.eval()(pixels, index, **tokens)["loss"], plain["loss"])
+    torch.testing.assert_close(module.eval()(index, pixels, **tokens)["loss"], plain["loss"])
 
 
 @pytest.mark.parametrize("guidance", [0.0, 0.5])
@@ -148,10 +148,10 @@ def test_parts_of_a_batch_have_its_loss_averaged_by_their_weights(pixels, guidan
     loaded.model.language_model.set_attn_implementation("eager")
     weights = content_weights(NARRATIONS, loaded.codec, 3.0)
     module = EpisodeModel(loaded.model, weights, guidance).train()
-    whole = module(pixels, torch.tensor([0, 1, 2, 1, 2, 0]), **tokens_of(loaded, [2, 0, 1]))
+    whole = module(torch.tensor([0, 1, 2, 1, 2, 0]), pixels, **tokens_of(loaded, [2, 0, 1]))
     parts = [
-        module(pixels, torch.tensor([0, 1, 2, 1]), **tokens_of(loaded, [2, 0])),
-        module(pixels, torch.tensor([2, 0]), **tokens_of(loaded, [1])),
+        module(torch.tensor([0, 1, 2, 1]), pixels, **tokens_of(loaded, [2, 0])),
+        module(torch.tensor([2, 0]), pixels, **tokens_of(loaded, [1])),
     ]
     total = sum(part["weight"] for part in parts)
     torch.testing.assert_close(whole["weight"], total)

@@ -1,0 +1,186 @@
+"""What a frozen vision tower sees of clips, computed once for each clip and view.
+
+A tower that a phase does not train says the same of the same pixels at every showing, and it is
+the dearest part of a large model. So its tokens are written once into memory-mapped files, for a
+few views (augmentations) of each clip, of which every epoch draws one.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from eilev.clips.cache import ClipCache
+from eilev.config.train import AugmentConfig
+from eilev.inputs.preprocess import Preprocessing
+from eilev.io import read_json, write_json
+from eilev.model.video_blip import VideoBlip
+from eilev.training.batches import model_inputs
+from eilev.training.collator import clip_key
+
+# Clips that the tower sees at once.
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which features are wanted, and of what.
+
+    folder: where they are written. clip_ids: of every clip that will be asked for. views: how many
+    augmentations of each. seed: of the augmentations.
+    """
+
+    folder: Path
+    clip_ids: Sequence[str]
+    views: int
+    augment: AugmentConfig
+    seed: int
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Tokens of clips in memory-mapped files, one for each view."""
+
+    row_of: Mapping[str, int]
+    # float (num_clips, frames * tokens, vision width) each.
+    views: Sequence[NDArray[np.floating]]
+    seed: int
+
+    def view(self, clip_id: str, epoch: int) -> int:
+        """Which view of a clip an epoch shows."""
+        return zlib.crc32(f"{self.seed}/{epoch}/{clip_id}".encode()) % len(self.views)
+
+    def take(self, clips: Sequence[tuple[str, int]]) -> Tensor:
+        """Tokens of (clip, view) pairs: float32 (num_clips, frames * tokens, vision width)."""
+        taken = np.stack([self.views[view][self.row_of[clip_id]] for clip_id, view in clips])
+        return torch.from_numpy(taken.astype(np.float32))
+
+
+def encode_once(
+    wanted: Wanted,
+    model: VideoBlip,
+    frames: ClipCache,
+    preprocessing: Preprocessing,
+    accelerator: Accelerator,
+) -> tuple[FeatureStore, int]:
+    """Run the vision tower over every clip and view, sharing the clips among the processes.
+
+    What an earlier call wrote for the same tower, clips and views is used again.
+
+    Args:
+        wanted: clips and views.
+        model: its vision tower must be frozen.
+        frames: where the clips' frames come from.
+        preprocessing: the model's.
+        accelerator: device, precision and processes; all of them must see the folder.
+
+    Returns:
+        The features, and how many clips were encoded by all processes: clips x views, or 0 where
+        all were there already.
+    """
+    print_of = wanted.folder / "of.json"
+    wanted_print = _fingerprint(wanted, model, preprocessing, accelerator)
+    found = print_of.is_file() and read_json(print_of) == wanted_print
+    accelerator.wait_for_everyone()
+    if not found:
+        _encode(wanted, model, frames, preprocessing, accelerator)
+        if accelerator.is_main_process:
+            write_json(wanted_print, print_of)
+        accelerator.wait_for_everyone()
+    paths = [_file(wanted, view) for view in range(wanted.views)]
+    store = FeatureStore(
+        row_of={clip_id: row for row, clip_id in enumerate(wanted.clip_ids)},
+        views=[np.load(path, mmap_mode="r") for path in paths],
+        seed=wanted.seed,
+    )
+    return store, 0 if found else len(wanted.clip_ids) * wanted.views
+
+
+def _file(wanted: Wanted, view: int) -> Path:
+    return wanted.folder / f"view-{view}.npy"
+
+
+def _encode(
+    wanted: Wanted,
+    model: VideoBlip,
+    frames: ClipCache,
+    preprocessing: Preprocessing,
+    accelerator: Accelerator,
+) -> None:
+    chunks = [
+        range(start, min(start + _CHUNK, len(wanted.clip_ids)))
+        for start in range(0, len(wanted.clip_ids), _CHUNK)
+    ]
+    if accelerator.is_main_process:
+        wanted.folder.mkdir(parents=True, exist_ok=True)
+        (wanted.folder / "of.json").unlink(missing_ok=True)
+        shape = _tokens(wanted, model, frames, preprocessing, accelerator, 0, range(1)).shape[1:]
+        for view in range(wanted.views):
+            whole = (len(wanted.clip_ids), *shape)
+            kind = np.float32 if accelerator.mixed_precision == "no" else np.float16
+            np.lib.format.open_memmap(_file(wanted, view), "w+", dtype=kind, shape=whole)
+    accelerator.wait_for_everyone()
+    mine = chunks[accelerator.process_index :: accelerator.num_processes]
+    bar = tqdm(
+        desc="vision tower, once for each clip and view, this process",
+        total=wanted.views * sum(map(len, mine)),
+        unit="clip",
+        disable=not accelerator.is_main_process,
+    )
+    for view in range(wanted.views):
+        written = np.load(_file(wanted, view), mmap_mode="r+")
+        for rows in mine:
+            tokens = _tokens(wanted, model, frames, preprocessing, accelerator, view, rows)
+            written[rows.start : rows.stop] = tokens.cpu().numpy()
+            bar.update(len(rows))
+        written.flush()
+    bar.close()
+    accelerator.wait_for_everyone()
+
+
+def _tokens(
+    wanted: Wanted,
+    model: VideoBlip,
+    frames: ClipCache,
+    preprocessing: Preprocessing,
+    accelerator: Accelerator,
+    view: int,
+    rows: range,
+) -> Tensor:
+    """Tokens of some clips under a view: float32 (num_clips, frames * tokens, vision width)."""
+    ids = [wanted.clip_ids[row] for row in rows]
+    batch = {
+        "frames": torch.from_numpy(frames.take(ids)).to(accelerator.device),
+        "symmetry": torch.zeros(len(ids), dtype=torch.int64),
+        "clip_key": torch.tensor([clip_key(clip_id) for clip_id in ids]),
+    }
+    with torch.no_grad(), accelerator.autocast():
+        inputs = model_inputs(batch, wanted.augment, preprocessing, (wanted.seed, view))
+        return model.frame_tokens(inputs["pixel_values"]).float()
+
+
+def _fingerprint(
+    wanted: Wanted, model: VideoBlip, preprocessing: Preprocessing, accelerator: Accelerator
+) -> str:
+    """Everything that the tokens depend on."""
+    settings = {
+        "clips": list(wanted.clip_ids),
+        "views": wanted.views,
+        "augment": wanted.augment.model_dump(mode="json"),
+        "seed": wanted.seed,
+        "preprocessing": repr(preprocessing),
+        "precision": accelerator.mixed_precision,
+    }
+    digest = hashlib.sha256(json.dumps(settings).encode())
+    for parameter in model.vision_model.parameters():
+        digest.update(parameter.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,89 @@
+"""A frozen vision tower run once for each clip and view."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+
+from eilev.clips.cache import ClipCache
+from eilev.inputs.preprocess import Preprocessing
+from eilev.training.batches import NO_AUGMENTATION
+from eilev.training.features import Wanted, encode_once
+from tests.kitchen import make_kitchen, tiny_train_config, train_phase
+from tests.tiny import IMAGE_SIZE, tiny_model
+from tests.training.tiny_run import run
+
+FROZEN = {"phases": (train_phase(freeze=("vision_model",)),)}
+
+
+@pytest.fixture(scope="module")
+def kitchen():
+    return make_kitchen(num_clips=48)
+
+
+@pytest.fixture
+def encode(kitchen, tmp_path):
+    """Encode the kitchen's clips; returns store, number of clips encoded, calls of the tower."""
+    model = tiny_model().model.eval()
+    frames = ClipCache(kitchen.clips, kitchen.clips, show_progress=False)
+    wanted = Wanted(
+        tmp_path / "features", sorted(kitchen.clips), 2, tiny_train_config().augment, seed=0
+    )
+    calls = []
+    model.vision_model.register_forward_hook(lambda _, args, __: calls.append(len(args[0])))
+
+    def run_once(**changes):
+        calls.clear()
+        own = replace(wanted, **changes)
+        size = Preprocessing(IMAGE_SIZE)
+        store, count = encode_once(own, model, frames, size, Accelerator())
+        return store, count, sum(calls)
+
+    run_once.model = model
+    return run_once
+
+
+def test_each_clip_and_view_is_encoded_once(encode, kitchen):
+    store, count, images = encode()
+    num_frames = len(next(iter(kitchen.clips.values())))
+    assert count == 2 * len(kitchen.clips)
+    # One more clip tells the size of the files.
+    assert images == num_frames * (count + 1)
+    again, none, no_images = encode()
+    assert (none, no_images) == (0, 0)
+    pairs = [(clip, view) for clip in list(kitchen.clips)[:3] for view in (0, 1)]
+    assert torch.equal(store.take(pairs), again.take(pairs))
+    assert isinstance(store.views[0], np.memmap)
+
+
+def test_views_differ_and_epochs_draw_them_all(encode, kitchen):
+    store, _, _ = encode()
+    clip = next(iter(kitchen.clips))
+    first, second = store.take([(clip, 0), (clip, 1)])
+    assert not torch.allclose(first, second, atol=1e-3)
+    assert {store.view(clip, epoch) for epoch in range(20)} == {0, 1}
+    plain, _, _ = encode(views=1, augment=NO_AUGMENTATION)
+    assert not torch.allclose(plain.take([(clip, 0)])[0], first, atol=1e-3)
+
+
+def test_another_tower_is_encoded_anew(encode):
+    _, first, _ = encode()
+    with torch.no_grad():
+        next(encode.model.vision_model.parameters()).add_(0.1)
+    assert encode()[1] == first
+
+
+def test_the_losses_are_those_of_a_tower_run_at_every_showing(kitchen, tmp_path):
+    """To 1e-3, augmentation off."""
+    still = FROZEN | {"augment": NO_AUGMENTATION}
+    every = run(tmp_path / "every", kitchen, **still)[2]
+    result, _, once, _ = run(tmp_path / "once", kitchen, views=1, **still)
+    for name in ("train/loss", "val/loss"):
+        assert once.column(name) == pytest.approx(every.column(name), abs=1e-3)
+    assert result.phases["contexts"].encoded_once > 0
+
+
+def test_a_phase_that_trains_its_eyes_encodes_nothing_once(kitchen, tmp_path):
+    assert run(tmp_path, kitchen, views=2)[0].phases["contexts"].encoded_once == 0
