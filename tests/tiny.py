@@ -40,6 +40,7 @@ def tiny_config(freeze=(), **changes) -> ModelConfig:
             "vision": tiny_part(1),
             "qformer": tiny_part(1),
             "text": tiny_part(2),
+            "language_model": None,
         }
         | changes
     )

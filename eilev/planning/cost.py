@@ -187,7 +187,7 @@ def _group_loss(model: VideoBlip, group: Group, features: Tensor) -> Tensor:
     text = model.get_input_embeddings()(words)
     inputs = {"inputs_embeds": torch.cat([video.to(text.dtype), text], dim=1), "use_cache": False}
     targets = torch.zeros(group.episodes, group.labels, dtype=torch.long)
-    if not model.config.use_decoder_only_language_model:
+    if model.family.encoder_decoder:
         inputs["decoder_input_ids"] = targets
     logits = model.language_model(**inputs).logits[:, -group.labels :]
     return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum")
