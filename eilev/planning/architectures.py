@@ -4,6 +4,8 @@ Sizes as in the `config.json` of each checkpoint on the hub (OPT-2.7B's and Flan
 BLIP-2's ViT-g and Q-Former, which are transformers' defaults).
 """
 
+import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,11 @@ from transformers.initialization import no_init_weights
 from eilev.config.train import ModelConfig, ScratchConfig
 from eilev.model.build import new_text_config, scratch_config
 from eilev.model.checkpoint import CONFIG_FILE
-from eilev.model.language_model import language_model_place, load_language_config
+from eilev.model.language_model import (
+    language_model_place,
+    load_language_codec,
+    load_language_config,
+)
 from eilev.model.video_blip import VideoBlip
 
 # Hub name of each published checkpoint: its language model.
@@ -95,7 +101,16 @@ def _blip2_config(config: ModelConfig, vocab_size: int) -> Blip2Config:
 def _text_config(scratch: ScratchConfig, vocab_size: int) -> Any:
     if scratch.language_model is None:
         return new_text_config(scratch, vocab_size, pad_id=0)
-    return load_language_config(language_model_place(scratch.language_model))
+    # Building a model may change its configuration.
+    return copy.deepcopy(_pretrained_text_config(scratch.language_model))
+
+
+@functools.lru_cache  # a GGUF file is read for seconds, and a plan asks several times
+def _pretrained_text_config(name: str) -> Any:
+    place = language_model_place(name)
+    config = load_language_config(place)
+    config.vocab_size = max(config.vocab_size, load_language_codec(place).vocab_size)
+    return config
 
 
 def _language_model(name: str) -> PreTrainedConfig:

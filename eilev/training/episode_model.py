@@ -33,7 +33,7 @@ class EpisodeModel(nn.Module):
         self.guidance = guidance
         self.encoder_decoder = model.family.encoder_decoder
         if guidance and self.encoder_decoder:
-            kind = model.config.text_config.model_type
+            kind = model.language_model.config.model_type
             raise ValueError(
                 f"train.guidance is {guidance}, but a {kind} has no one sequence of clips and "
                 "narrations to look back in; set it to 0"
