@@ -56,14 +56,19 @@ def _from_scratch(config: ScratchConfig, codec: TextCodec, pretrained: Path | No
         model = VideoBlip(scratch_config(config, text))
     else:
         place = _given(pretrained, "scratch.language_model", config.language_model)
-        language_model = load_language_model(place, codec)
-        model = VideoBlip(scratch_config(config, language_model.config))
-        model.language_model.load_state_dict(language_model.state_dict(), assign=True)
-        model.tie_weights()
-        model.config.image_token_index = codec.tokenizer.token_to_id(VIDEO_TOKEN)
+        model = _around(load_language_model(place, codec), config, codec)
     # transformers starts them at zero, to be overwritten by a checkpoint: identical queries behind
     # a layer norm, whose gradient explodes at zero.
     torch.nn.init.normal_(model.query_tokens, std=config.initializer_range)
+    return model
+
+
+def _around(language_model: Any, config: ScratchConfig, codec: TextCodec) -> VideoBlip:
+    model = VideoBlip(scratch_config(config, language_model.config))
+    # Its tensors, not the module, which remembers where it was read from.
+    model.language_model.load_state_dict(language_model.state_dict(), assign=True)
+    model.tie_weights()
+    model.config.image_token_index = codec.tokenizer.token_to_id(VIDEO_TOKEN)
     return model
 
 
