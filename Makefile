@@ -15,7 +15,7 @@ export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export GX_ANALYTICS_ENABLED := false
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: repro ablations binding docs test lint format serve flow clean
+.PHONY: repro ablations docs test lint format serve flow clean
 
 repro: .venv/pipeline ## run the whole pipeline; finished stages are not run again
 	dvc repro
@@ -24,10 +24,6 @@ repro: .venv/pipeline ## run the whole pipeline; finished stages are not run aga
 ablations: .venv/pipeline ## what each property of the episodes is worth, over three seeds
 	dvc repro experiments/ablations/dvc.yaml
 	@echo "The results: data/ablations/index.html"
-
-binding: .venv/pipeline ## the slower recipe that binds narrations to videos, over three seeds
-	dvc repro experiments/binding/dvc.yaml
-	@echo "The results: data/binding/index.html"
 
 docs: .venv/dev ## write what the pages say of the code, the parameters and the results of runs
 	python -m tools.architecture

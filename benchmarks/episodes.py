@@ -15,7 +15,13 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.sampler import SHOTS, WAYS, make_actions
-from eilev.config.episodes import EpisodeMixture, EpisodesConfig, EvaluationEpisodes, MixtureItem
+from eilev.config.episodes import (
+    EpisodeMixture,
+    EpisodesConfig,
+    EvaluationEpisodes,
+    MixtureItem,
+    TrainingPhase,
+)
 from eilev.episodes.account import Account
 from eilev.episodes.build import build_episodes
 from eilev.parquet import write_tables
@@ -48,16 +54,15 @@ def make_config(epochs: int) -> EpisodesConfig:
         MixtureItem(kind="random", meaning="natural", share=0.25),
         MixtureItem(kind="contrastive", meaning="natural", share=0.25, ways=WAYS),
     )
-    episodes = EpisodeMixture(shots=(SHOTS,), mixture=mixture, max_queries=None, marginal=None)
+    drawn = {"shots": (SHOTS,), "mixture": mixture, "max_queries": None, "marginal": None}
     evaluation = EvaluationEpisodes(
         shots=(0,), kinds=("bursty",), meaning="natural", ways=WAYS, max_queries=None
     )
     return EpisodesConfig(
         seed=0,
-        epochs=epochs,
         verb_noun_ratio=0.5,
-        train=episodes,
-        val=episodes,
+        train=(TrainingPhase(name="contexts", epochs=epochs, **drawn),),
+        val=EpisodeMixture(**drawn),
         evaluation=evaluation,
     )
 
@@ -80,7 +85,7 @@ def main() -> None:
         size = path.stat().st_size / 2**30
     figures = {
         "narrations": options.narrations,
-        "episodes": config.epochs * options.narrations,
+        "episodes": config.train[0].epochs * options.narrations,
         "seconds": round(time.monotonic() - start, 1),
         "peak_gib": round(_peak_gib(), 2),
         "peak_gib_before": round(before, 2),

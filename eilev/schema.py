@@ -18,11 +18,12 @@ import pyarrow as pa
 # Ego4D's catch-all verb class: no bucket in the reference sampler.
 OTHER_VERB = "[other]"
 
-# test: unseen clips of common actions; novel: clips of actions that were never trained on.
-Split = Literal["train", "val", "test", "novel"]
+# test: unseen clips of common actions; novel: clips of actions that were never trained on, to be
+# reported; novel_val: clips of others that were never trained on, to choose a recipe by.
+Split = Literal["train", "val", "test", "novel", "novel_val"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 # Those whose episodes a trained model is asked about.
-EVALUATED: tuple[Split, ...] = ("test", "novel")
+EVALUATED: tuple[Split, ...] = ("test", "novel", "novel_val")
 
 
 def _field(name: str, kind: pa.DataType, *, nullable: bool = False) -> "pa.Field[Any]":
@@ -80,14 +81,16 @@ CLIPS_SHARD = pa.schema(
 )
 
 # `narrations`: the episode's own sentences (context in order, then query); null where they are the
-# table's (meaning "natural"). `epoch` is 0 outside of train. test and novel: every kind has rows of
-# 0 shots as well, about its own queries (contrastive episodes have fewer possible queries), so a
-# kind's curve over shots is about the same queries throughout.
+# table's (meaning "natural"). `phase` is that of the curriculum, null outside of train; `epoch` is
+# counted through all phases, 0 outside of train. Evaluated splits: every kind has rows of 0 shots
+# as well, about its own queries (contrastive episodes have fewer possible queries), so a kind's
+# curve over shots is about the same queries throughout.
 EPISODES = pa.schema(
     [
         _field("query", pa.string()),
         _field("context", pa.list_(pa.string())),
         _field("shots", pa.int32()),
+        _field("phase", pa.string(), nullable=True),
         _field("epoch", pa.int32()),
         _field("kind", pa.string()),
         _field("meaning", pa.string()),

@@ -4,7 +4,7 @@ Adding one is an entry here, its algorithm where `eilev.episodes` keeps them (`k
 `meaning.WRITERS`) and a test; parameters, validation, training and evaluation follow the entry.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -59,7 +59,7 @@ MEANINGS: Mapping[str, WordMeaning] = {
 }
 
 
-def listed(names: Mapping[str, object]) -> str:
+def listed(names: Iterable[str]) -> str:
     """Names as a sentence has them.
 
     >>> listed({"bursty": 0, "random": 1, "contrastive": 2})

@@ -10,8 +10,14 @@ import pyarrow as pa
 from PIL import Image
 
 from eilev import paths, schema
-from eilev.config.episodes import EpisodeMixture, EpisodesConfig, EvaluationEpisodes, MixtureItem
-from eilev.config.train import AugmentConfig, TrainConfig
+from eilev.config.episodes import (
+    EpisodeMixture,
+    EpisodesConfig,
+    EvaluationEpisodes,
+    MixtureItem,
+    TrainingPhase,
+)
+from eilev.config.train import AugmentConfig, PhaseConfig, TrainConfig
 from eilev.episodes.account import Account
 from eilev.parquet import write_table
 from eilev.synthetic.render import background, looks, motions, render_clip
@@ -64,8 +70,11 @@ def narration_rows(actions) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def make_kitchen(num_clips=96, epochs=2, shots=4, seed=0) -> Kitchen:
-    """Random actions, a third of the clips for val, test and novel, two kinds of episodes."""
+def make_kitchen(num_clips=96, epochs=2, shots=4, seed=0, phases=("contexts",)) -> Kitchen:
+    """Random actions, a third of the clips for val, test and novel, two kinds of episodes.
+
+    Each phase has so many epochs.
+    """
     rng = np.random.default_rng(seed)
     verbs, nouns = list(VERBS), list(NOUNS)
     picks = np.stack([rng.integers(len(table), size=num_clips) for table in (verbs, nouns)], 1)
@@ -83,7 +92,7 @@ def make_kitchen(num_clips=96, epochs=2, shots=4, seed=0) -> Kitchen:
     )
     ids = narrations["narration_id"].tolist()
     clips = dict(zip(ids, _render(picks, seed), strict=True))
-    config = _episodes_config(epochs, shots)
+    config = _episodes_config(epochs, shots, phases)
     counts = Account()
     episodes = episode_frames(narrations, split, ids, config, counts)
     return Kitchen(narrations, episodes, clips, counts.to_json())
@@ -97,17 +106,17 @@ def _render(picks, seed):
         yield render_clip(kinds[verb], appearances[noun], scene, NUM_FRAMES, rng).frames
 
 
-def _episodes_config(epochs, shots):
+def _episodes_config(epochs, shots, phases):
     mixture = (
         MixtureItem(kind="bursty", meaning="natural", share=0.5),
         MixtureItem(kind="bursty", meaning="permuted", share=0.5),
     )
+    drawn = {"shots": (shots,), "mixture": mixture, "max_queries": None, "marginal": None}
     return EpisodesConfig(
         seed=0,
-        epochs=epochs,
         verb_noun_ratio=0.5,
-        train=EpisodeMixture(shots=(shots,), mixture=mixture, max_queries=None, marginal=None),
-        val=EpisodeMixture(shots=(shots,), mixture=mixture, max_queries=None, marginal=None),
+        train=tuple(TrainingPhase(name=name, epochs=epochs, **drawn) for name in phases),
+        val=EpisodeMixture(**drawn),
         evaluation=EvaluationEpisodes(
             shots=(0, 1, 2),
             kinds=("bursty", "random", "contrastive"),
@@ -116,6 +125,23 @@ def _episodes_config(epochs, shots):
             max_queries=6,
         ),
     )
+
+
+def train_phase(**changes) -> PhaseConfig:
+    """How the one phase of the kitchen is trained."""
+    plain = {"name": "contexts", "freeze": (), "learning_rate_scale": 1.0, "guidance": 0.0}
+    return PhaseConfig(**plain | changes)
+
+
+def put_phase(params, **drawn):
+    """Make the curriculum of a params.yaml one phase, drawn otherwise where it is said."""
+    phases = params["episodes"]["train"]
+    contexts = next(phase for phase in phases if phase["name"] == "matching")
+    params["episodes"]["train"] = [contexts | {"name": "contexts", "epochs": 1} | drawn]
+    params["train"]["phases"] = [train_phase().model_dump(mode="json")]
+    measured = next(p for p in params["validate"]["phases"] if p["name"] == "matching")
+    own = {"name": "contexts", "verb_homonymy": None, "noun_homonymy": None}
+    params["validate"]["phases"] = [measured | own]
 
 
 def tiny_train_config(**changes) -> TrainConfig:
@@ -127,8 +153,8 @@ def tiny_train_config(**changes) -> TrainConfig:
             "model": tiny_config(),
             "prompts": (PROMPT,),
             "loss_on": "all",
+            "phases": (train_phase(),),
             "content_weight": 2.0,
-            "guidance": 0.0,
             "batch_size": 8,
             "accumulation_steps": 1,
             "learning_rate": 3e-3,

@@ -32,7 +32,8 @@ def make_world(
 ) -> World:
     """Zipf-distributed actions with synonyms, homonyms, `[other]` verbs and missing nouns.
 
-    The last fifth of the actions is `novel`; the last `undecoded` clips have no frames.
+    Four fifths of the actions are rare: a quarter `novel_val`, the others `novel`. The last
+    `undecoded` clips have no frames.
     """
     rng = np.random.default_rng(seed)
     verbs, nouns = list(VERBS)[:num_verbs], list(NOUNS)[:num_nouns]
@@ -63,7 +64,7 @@ def make_world(
             row |= {"noun_class": None, "noun_word": None}
         rows.append(row)
         if rank >= num_actions // 5:
-            splits.append("novel")
+            splits.append("novel_val" if rank % 4 == 0 else "novel")
         else:
             splits.append(str(rng.choice(["train", "val", "test"], p=[0.7, 0.1, 0.2])))
     narrations = pd.DataFrame(rows)

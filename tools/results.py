@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from eilev import paths
+from eilev.config.conditions import CONTRASTIVE_SHUFFLED
 from eilev.config.params import load_params
 from eilev.experiments.results import RESULTS, band
 from eilev.experiments.variants import VARIANTS
@@ -79,27 +80,30 @@ def render(root: Path, names: Sequence[str]) -> Files:
 def render_default(root: Path, _: str, metrics: Results) -> tuple[str, dict[str, str]]:
     """The curves of one run of the default: README.md."""
     ways = load_params(root / "params.yaml").episodes.evaluation.ways
-    rows = {
-        "novel actions, bursty contexts": ("novel", "bursty"),
-        "the same, videos shuffled against their texts": ("novel", "shuffled"),
-        f"novel actions, contrastive contexts ({ways}-way)": ("novel", "contrastive"),
-        "trained actions, bursty contexts": ("test", "bursty"),
-    }
-    shots = list(metrics["novel"]["bursty"]["shots"])
+    novel, test = metrics["novel"], metrics["test"]
+    shots = list(novel["bursty"]["shots"])
+    shuffled = metrics["probes"]["novel"][CONTRASTIVE_SHUFFLED]
+    contrastive = f"novel actions, contrastive contexts ({ways}-way)"
     cells = {
-        label: [_accuracy(metrics[split].get(condition, {}), count) for count in shots]
-        for label, (split, condition) in rows.items()
+        contrastive: _accuracies(novel.get("contrastive", {}), shots),
+        "the same, videos exchanged against their texts": [
+            _figure(shuffled.get(count)) for count in shots
+        ],
+        "novel actions, bursty contexts": _accuracies(novel["bursty"], shots),
+        "the same, videos exchanged": _accuracies(novel.get("shuffled", {}), shots),
+        "the same, videos blank": _accuracies(novel.get("no_video", {}), shots),
+        "trained actions, bursty contexts": _accuracies(test["bursty"], shots),
+        "trained actions, random contexts": _accuracies(test.get("random", {}), shots),
     }
-    headline = cells["novel actions, bursty contexts"]
-    headline[-1] = f"**{headline[-1]}**"
+    cells[contrastive][-1] = f"**{cells[contrastive][-1]}**"
     table = markdown(["shots", *shots], [[label, *values] for label, values in cells.items()])
     return table, {"in_context_curves.svg": in_context_curves(metrics)}
 
 
 def render_ablations(root: Path, page: str, results: Results) -> tuple[str, dict[str, str]]:
     """A row per variant, and the figures of those that the page shows: docs/ablations.md."""
-    head = ["variant", "seeds", "novel, bursty", "in-context gain", "against eilev"]
-    head += ["novel, contrastive", "test, no context", "test, bursty"]
+    head = ["variant", "seeds", "novel, bursty", "in-context gain", "against the default"]
+    head += ["novel, contrastive", "the same, videos exchanged", "test, no context", "test, bursty"]
     rows = [
         [
             variant,
@@ -108,6 +112,7 @@ def render_ablations(root: Path, page: str, results: Results) -> tuple[str, dict
             spread(entry["in_context_gain"]),
             entry.get("versus", {}).get("novel_score") or "",
             spread(entry["contrastive_score"]),
+            spread(entry["contrastive_shuffled"]),
             spread(entry["in_weights"]),
             spread(_at(entry, "test", "bursty")),
         ]
@@ -115,47 +120,15 @@ def render_ablations(root: Path, page: str, results: Results) -> tuple[str, dict
     ]
     shown = re.findall(r"images/ablation_(\w+)\.svg", page)
     pictures = {
-        f"ablation_{variant}.svg": _bands(results, "eilev", variant, "bursty") for variant in shown
+        f"ablation_{variant}.svg": _bands(results, "default", variant, "contrastive")
+        for variant in shown
     }
     return markdown(head, rows), pictures
-
-
-def render_binding(root: Path, _: str, results: Results) -> tuple[str, dict[str, str]]:
-    """A column per variant: docs/binding.md."""
-    variants = _ordered(root, results)
-    shots = list(results["paper"]["curves"]["novel"]["bursty"])
-    most = shots[-1]
-    labels = [
-        "novel, contrastive",
-        "the same, videos shuffled",
-        *(f"novel, bursty, {_shots(count)}" for count in shots),
-        f"novel, bursty, {_shots(most)}, videos shuffled",
-        "test, no context",
-        "test, contrastive",
-        "test, bursty",
-    ]
-    columns = [
-        [
-            entry["contrastive_score"],
-            entry["contrastive_shuffled"],
-            *(_at(entry, "novel", "bursty", count) for count in shots),
-            _at(entry, "novel", "shuffled"),
-            entry["in_weights"],
-            _at(entry, "test", "contrastive"),
-            _at(entry, "test", "bursty"),
-        ]
-        for _, entry in variants
-    ]
-    head = [f"action accuracy, at {_shots(most)} unless said"]
-    head += [f"{variant} ({entry['seeds']})" for variant, entry in variants]
-    rows = [[label, *map(spread, values)] for label, *values in zip(labels, *columns, strict=True)]
-    return markdown(head, rows), {"binding.svg": _bands(results, "paper", "binding", "contrastive")}
 
 
 PAGES = {
     "README.md": Page(paths.METRICS, "repro", render_default),
     "docs/ablations.md": Page(paths.DATA / "ablations" / RESULTS, "ablations", render_ablations),
-    "docs/binding.md": Page(paths.DATA / "binding" / RESULTS, "binding", render_binding),
 }
 
 
@@ -182,13 +155,12 @@ def spread(values: Spread) -> str:
     )
 
 
-def _shots(count: str) -> str:
-    """A number of shots in words: no context, 1 shot, 2 shots."""
-    return {"0": "no context", "1": "1 shot"}.get(count, f"{count} shots")
+def _accuracies(entry: Results, shots: Sequence[str]) -> list[str]:
+    curve = entry.get("shots", {})
+    return [_figure(curve.get(count, {}).get("action_accuracy")) for count in shots]
 
 
-def _accuracy(entry: Results, shots: str) -> str:
-    accuracy = entry.get("shots", {}).get(shots, {}).get("action_accuracy")
+def _figure(accuracy: float | None) -> str:
     return NOT_MEASURED if accuracy is None else f"{accuracy:.3f}"
 
 

@@ -118,12 +118,13 @@ def _published(params: Params, plan: Plan, machine: Machine) -> dict[str, Any] |
     """The reference's cost of the same training, and the size of an epoch that would explain it."""
     name = params.train.model.pretrained or ""
     family = "opt" if "opt-2.7b" in name else "t5" if "flan-t5-xl" in name else None
-    with_contexts = any(params.episodes.train.shots)
+    with_contexts = any(any(phase.shots) for phase in params.episodes.train)
     run = PUBLISHED_RUNS.get((family or "", with_contexts))
-    if run is None:
+    # The reference's curriculum is one phase.
+    if run is None or len(params.train.phases) > 1:
         return None
     rate = peak_rate(Machine(run.kind, run.count, machine.utilisation), plan.precision)
-    epochs = params.episodes.epochs
+    epochs = sum(phase.epochs for phase in params.episodes.train)
     return asdict(run) | {
         "gpu_hours": run.count * run.hours,
         "episodes_per_epoch_at_utilisation": round(

@@ -4,7 +4,15 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from eilev.config.section import OneOf, Positive, Section, Seed, Share, require_distinct
+from eilev.config.section import (
+    OneOf,
+    PhaseName,
+    Positive,
+    Section,
+    Seed,
+    Share,
+    require_distinct,
+)
 from eilev.vocabulary import KINDS, MEANINGS
 
 Kind = Annotated[str, OneOf(KINDS)]
@@ -96,6 +104,16 @@ class EpisodeMixture(Section):
         return self
 
 
+class TrainingPhase(EpisodeMixture):
+    """What one phase of the curriculum is trained on."""
+
+    name: PhaseName
+    """Name of the phase, as `train.phases` and `validate.phases` have it."""
+    epochs: Positive
+    """Epochs of this phase, with contexts of their own in each; `train` runs through them once and
+    in order. The paper has one phase of 5."""
+
+
 class EvaluationEpisodes(Section):
     """Episodes of `test` and `novel`: every query under every kind at every shot count.
 
@@ -132,19 +150,22 @@ class EpisodesConfig(Section):
     seed: Seed
     """Seed of all draws. An episode depends on it, its split, epoch and row only; equal parameters
     give equal bytes."""
-    epochs: Positive
-    """Training epochs, with contexts of their own in each. The paper has 5; `train` runs through
-    them once and in order."""
     verb_noun_ratio: Share
     """Share of a bursty context that shares the query's verb class (rounded down to whole clips);
     the rest shares its noun class. 0.5 is the reference's. A class with too few clips is filled up
     from the other one, then from any clips."""
-    train: EpisodeMixture
-    """Episodes that the model is trained on: each query once an epoch, kinds and meanings in given
-    shares."""
+    train: Annotated[tuple[TrainingPhase, ...], Field(min_length=1)]
+    """Episodes that the model is trained on, phase after phase: each query once an epoch, kinds and
+    meanings in given shares. The paper's curriculum is one phase of bursty contexts; the default
+    learns to name clips, then to match contexts, then to bind (docs/binding.md)."""
     val: EpisodeMixture
     """Episodes that decide which state of the model is kept: in the default, permuted words at the
     most shots, whose score follows that of novel actions without touching them (docs/log.md)."""
     evaluation: EvaluationEpisodes
     """Episodes of the final scores, about `test` and `novel` clips: every query under every kind at
     every shot count. Contrastive ones exist at the counts that `ways` divides, 0 among them."""
+
+    @model_validator(mode="after")
+    def _each_phase_once(self) -> Self:
+        require_distinct("train", [phase.name for phase in self.train])
+        return self

@@ -1,11 +1,13 @@
 """The section evaluate: how narrations are generated and scored."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from eilev.config.conditions import Condition
 from eilev.config.section import Positive, Section, Seed, require_distinct
+
+EvaluatedSplit = Literal["test", "novel", "novel_val"]
 
 
 class TextMetricsConfig(Section):
@@ -38,6 +40,9 @@ class EvaluateConfig(Section):
     seed: Seed
     """Seed of what is drawn here: whose video goes with which text under `shuffled`, the words
     under `new_words`, the classifier's clips."""
+    splits: Annotated[tuple[EvaluatedSplit, ...], Field(min_length=1)]
+    """Whose episodes are asked about. `test` and `novel` are reported; to choose between recipes,
+    ask about `novel_val` and leave `novel` alone."""
     conditions: Annotated[tuple[Condition, ...], Field(min_length=1)]
     """What is done to the contexts (docs/evaluation.md): the paper's bursty, random and shuffled
     ones, and probes of what they are used for. Each needs its kind among
@@ -59,6 +64,7 @@ class EvaluateConfig(Section):
     words, which are always tried; null leaves a baseline out."""
 
     @model_validator(mode="after")
-    def _each_condition_once(self) -> Self:
+    def _each_once(self) -> Self:
         require_distinct("conditions", self.conditions)
+        require_distinct("splits", self.splits)
         return self

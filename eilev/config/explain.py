@@ -23,7 +23,7 @@ from eilev.config.section import ParamsError
 
 PAGE = Path("docs/params.md")
 # The profile that carries the paper's values.
-PAPER = ("data=ego4d", "model=blip2-opt-2.7b")
+PAPER = ("data=ego4d", "recipe=eilev", "model=blip2-opt-2.7b")
 
 # What a file such as params.yaml holds.
 Values = Mapping[str, Any]
@@ -66,7 +66,7 @@ def explain(name: str, columns: Mapping[str, Values]) -> str:
     """Say what a key is, and which keys it has if it is a section or record.
 
     Args:
-        name: dotted; numbers of list items, as errors have them, are ignored.
+        name: dotted; with numbers of list items, as errors have them, or without.
         columns: where values come from, and the values.
 
     Raises:
@@ -76,7 +76,7 @@ def explain(name: str, columns: Mapping[str, Values]) -> str:
     lines = [f"{key.name}: {key.kind}"]
     if not key.below:
         width = max(map(len, columns))
-        shown = {title: _value(key.name, values) for title, values in columns.items()}
+        shown = {title: _value(name, values) for title, values in columns.items()}
         lines += [f"  {title:<{width}}  {value}" for title, value in shown.items() if value]
     lines += ["", textwrap.fill(key.text, _WIDTH), ""]
     first = next(iter(columns.values()))
@@ -143,7 +143,8 @@ def _find(name: str) -> Key:
         return known[name]
     last = name.split(".")[-1]
     near = [each for each in known if each.split(".")[-1] == last]
-    near += [each for each in get_close_matches(name, known, cutoff=0.75) if each not in near]
+    alike = get_close_matches(last, {each.split(".")[-1] for each in known}, cutoff=0.75)
+    near += [each for each in known if each.split(".")[-1] in alike and each not in near]
     others = f"did you mean {', '.join(near[:5])}?" if near else "`eilev params` prints all of them"
     raise ParamsError(f"params.yaml has no key '{name}'; {others}")
 
@@ -202,9 +203,12 @@ def _range(node: Json) -> str:
 def _value(name: str, values: Any) -> str:
     """The value as YAML on one line; empty where a key lies inside a list or an absent record."""
     for part in name.split("."):
-        if not isinstance(values, Mapping) or part not in values:
+        if isinstance(values, list) and part.isdigit() and int(part) < len(values):
+            values = values[int(part)]
+        elif isinstance(values, Mapping) and part in values:
+            values = values[part]
+        else:
             return ""
-        values = values[part]
     text = yaml.safe_dump(values, default_flow_style=True, sort_keys=False, width=10**9)
     return text.removesuffix("\n").removesuffix("\n...")
 

@@ -35,6 +35,18 @@ class Params(Section):
     report: ReportConfig
 
     @model_validator(mode="after")
+    def _sections_have_the_same_phases(self) -> Self:
+        drawn = [phase.name for phase in self.episodes.train]
+        for section, phases in (("train", self.train), ("validate", self.validate_)):
+            found = [phase.name for phase in phases.phases]
+            if found != drawn:
+                raise ValueError(
+                    f"{section}.phases are {', '.join(found)}, but episodes.train has the phases"
+                    f" {', '.join(drawn)}: they must be the same, in the same order"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _what_is_evaluated_is_drawn(self) -> Self:
         kinds = self.episodes.evaluation.kinds
         asked = {

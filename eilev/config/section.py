@@ -21,6 +21,8 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Even = Annotated[int, Field(ge=2, multiple_of=2)]
 Seed = Annotated[int, Field(ge=0)]
+# Of a phase of the curriculum: part of names of tables and files.
+PhaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 Source = Literal["ego4d", "epic_kitchens", "table"]
 

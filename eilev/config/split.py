@@ -19,6 +19,9 @@ class SplitConfig(Section):
     num_common_actions: Positive | None
     """Exactly this many actions, the most frequent ones, are common, in place of `common_share`;
     null leaves it to the share."""
+    novel_val_share: Share
+    """Share of the rare instances, by whole actions, that are held out to choose a recipe by
+    (`novel_val`), so that `novel` is looked at once, at the end. The reference has none."""
     train_val_share: Share
     """Random videos fill train and val up to this share of the (common) instances; the rest is
     `test`. The reference's is 0.75; the kitchen's few thousand clips give more to training."""

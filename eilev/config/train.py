@@ -4,7 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from eilev.config.section import Positive, Section, Seed, Share
+from eilev.config.section import PhaseName, Positive, Section, Seed, Share, require_distinct
+
+Module = Literal["vision_model", "qformer", "language_projection", "language_model"]
 
 
 class TransformerConfig(Section):
@@ -16,8 +18,8 @@ class TransformerConfig(Section):
     """Depth. A language model needs two to bind: one to fetch a token's own clip, one to look the
     word up."""
     num_attention_heads: Positive
-    """Heads of each layer, which share its width. `train.guidance` tells one half of the language
-    model's where to look."""
+    """Heads of each layer, which share its width. `train.phases.guidance` tells one half of the
+    language model's where to look."""
     intermediate_size: Positive
     """Width of the feed-forward part of each layer."""
 
@@ -76,8 +78,8 @@ class ModelConfig(Section):
     scratch: ScratchConfig | None
     """Sizes of a model built from scratch, a million parameters in the default; null where there is
     a checkpoint."""
-    freeze: tuple[Literal["vision_model", "qformer", "language_projection", "language_model"], ...]
-    """Modules that are not trained. The reference freezes `vision_model` and `language_model`, so
+    freeze: tuple[Module, ...]
+    """Modules that no phase trains. The reference freezes `vision_model` and `language_model`, so
     that Q-Former, query tokens and projection are left; from scratch nothing is worth keeping."""
 
     @model_validator(mode="after")
@@ -116,6 +118,25 @@ class AugmentConfig(Section):
     Off: it brought no step change (docs/binding.md)."""
 
 
+class PhaseConfig(Section):
+    """How one phase of the curriculum is trained; `episodes.train` says on what.
+
+    Each phase has a warm-up, a schedule and an optimiser of its own, and goes on from the weights
+    that the one before it ended with.
+    """
+
+    name: PhaseName
+    """Name of the phase, as `episodes.train` has it."""
+    freeze: tuple[Module, ...]
+    """Modules that this phase does not train, beside `train.model.freeze`."""
+    learning_rate_scale: Annotated[float, Field(gt=0.0)]
+    """The phase's greatest learning rate as a multiple of `train.learning_rate`."""
+    guidance: Annotated[float, Field(ge=0.0)]
+    """Weight of the loss on attention that teaches binding (eilev/training/guidance.py), for
+    decoder-only models; needs `content_weight` above 1, which marks the words. 0 is the reference,
+    which copies its context (docs/binding.md)."""
+
+
 class TrainConfig(Section):
     """Training of the interleaved video model (docs/profiles.md has the paper's values)."""
 
@@ -138,10 +159,9 @@ class TrainConfig(Section):
     """Weight in the loss of the tokens that tell narrations apart (verbs, nouns): those that fewer
     than half of the narrations contain. 1 is the plain mean (the reference). "The camera wearer" is
     learnt at once; above 1, a small model's time goes to what is left."""
-    guidance: Annotated[float, Field(ge=0.0)]
-    """Weight of the loss on attention that teaches binding (eilev/training/guidance.py), for
-    decoder-only models; needs `content_weight` above 1, which marks the words. 0 is the reference
-    and the default, which copies its context; `make binding` trains with 1 (docs/binding.md)."""
+    phases: Annotated[tuple[PhaseConfig, ...], Field(min_length=1)]
+    """The curriculum, in order: how each phase of `episodes.train` is trained. The paper's has
+    one."""
     batch_size: Positive
     """Episodes that a process runs at once. A step sees batch_size * accumulation_steps * processes
     episodes: 128 in the paper (1 * 16 * 8 with contexts, 16 * 1 * 8 without)."""
@@ -149,8 +169,9 @@ class TrainConfig(Section):
     """How many such batches make up an optimiser step. With fewer processes, raise it to keep what
     a step sees."""
     learning_rate: Annotated[float, Field(gt=0.0)]
-    """AdamW's greatest learning rate. The paper fine-tunes with 1e-5; from scratch it takes far
-    more, though 0.003 was behind 0.001 at smaller initial weights (docs/log.md)."""
+    """AdamW's greatest learning rate, which each phase scales. The paper fine-tunes with 1e-5; from
+    scratch it takes far more, though 0.003 was behind 0.001 at smaller initial weights
+    (docs/log.md)."""
     betas: tuple[Share, Share]
     """AdamW's decay of the two moments. 0.999 is the usual second one; 0.98 looks back over 50
     steps instead of 1,000, in a small training of some 500."""
@@ -183,7 +204,8 @@ class TrainConfig(Section):
     itself, which is enough where all frames fit into memory. The result does not depend on it."""
 
     @model_validator(mode="after")
-    def _guidance_knows_the_words(self) -> Self:
-        if self.guidance and self.content_weight <= 1:
+    def _phases_fit(self) -> Self:
+        require_distinct("phases", [phase.name for phase in self.phases])
+        if any(phase.guidance for phase in self.phases) and self.content_weight <= 1:
             raise ValueError("'guidance' needs a 'content_weight' above 1, which marks the words")
         return self

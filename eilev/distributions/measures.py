@@ -26,9 +26,9 @@ _TOP = 10
 def episode_columns(episodes: pd.DataFrame, items: Items, facts: ClipFacts) -> pd.DataFrame:
     """One row per episode, in the order of `episodes` (schema.EPISODES).
 
-    Columns: query, kind, meaning, shots, epoch as in the table; `action` (number of the query's
-    action, negative without a verb or noun class); `context_size`; how many context items share the
-    query's verb class (`num_verb_shared`) and noun class (`num_noun_shared`) or either
+    Columns: query, kind, meaning, shots, phase, epoch as in the table; `action` (number of the
+    query's action, negative without a verb or noun class); `context_size`; how many context items
+    share the query's verb class (`num_verb_shared`) and noun class (`num_noun_shared`) or either
     (`num_shared`); the shares expected under random contexts drawn from the decoded training clips
     (`random_verb_share`, `random_noun_share`).
     """
@@ -39,7 +39,9 @@ def episode_columns(episodes: pd.DataFrame, items: Items, facts: ClipFacts) -> p
     random_verb, random_noun = random_shares(
         query_verbs, query_nouns, facts.verbs[corpus], facts.nouns[corpus]
     )
-    columns = episodes[["query", "kind", "meaning", "shots", "epoch"]].reset_index(drop=True)
+    columns = episodes[["query", "kind", "meaning", "shots", "phase", "epoch"]].reset_index(
+        drop=True
+    )
     return columns.assign(
         action=action_numbers(query_verbs, query_nouns),
         context_size=count_per_episode(items, ~items.is_query),

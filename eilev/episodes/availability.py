@@ -5,26 +5,29 @@ from typing import Any
 
 from eilev.config.conditions import CONDITIONS, ConditionEntry, shown
 from eilev.language.new_words import NEW_VERBS
-from eilev.schema import EVALUATED, Split
+from eilev.schema import Split
 from eilev.unavailable import Missing, describe
 
 # Every condition of every split that is evaluated, those that lack nothing too.
 Unavailable = Mapping[Split, Mapping[str, Missing]]
 
 
-def unavailable(summary: Mapping[str, Any], conditions: Sequence[str]) -> Unavailable:
+def unavailable(
+    summary: Mapping[str, Any], conditions: Sequence[str], splits: Sequence[Split]
+) -> Unavailable:
     """Find out, before anything is trained, what an evaluation will have no figures of.
 
     Args:
         summary: data/episodes/summary.json (Account.to_json).
         conditions: those asked for.
+        splits: those that they are asked of.
 
     Returns:
         {split: {condition: {shots: {"reason": text}}}}, with those that are brought along.
     """
     return {
         split: {name: _missing(summary[split], CONDITIONS[name]) for name in shown(conditions)}
-        for split in EVALUATED
+        for split in splits
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from eilev.config.episodes import EpisodesConfig, Kind
+from eilev.config.episodes import EpisodeMixture, EpisodesConfig, Kind
 from eilev.episodes import account, contrastive, sampler
 from eilev.episodes.account import Account
 from eilev.episodes.classes import Bools, Floats, Ints, action_numbers
@@ -41,6 +41,8 @@ class Lot:
     """Episodes to draw together: one per query, each by one of the recipes."""
 
     split: Split
+    # Of the curriculum; None outside of train.
+    phase: str | None
     epoch: int
     queries: Ints  # clips (num_episodes,)
     recipes: tuple[Recipe, ...]
@@ -97,9 +99,8 @@ def _draw_mixture(
     stock: Stock, split: Split, config: EpisodesConfig, counts: Account
 ) -> Iterator[pa.Table]:
     """Epoch after epoch, every query gets one recipe at random, in the configured shares."""
-    mixture = config.train if split == "train" else config.val
-    recipes, shares = mixture_recipes(mixture)
-    for epoch in range(config.epochs if split == "train" else 1):
+    for epoch, (phase, mixture) in enumerate(_epochs(split, config)):
+        recipes, shares = mixture_recipes(mixture)
         clips = stock.corpora[split].clips
         key = _key(config.seed, split, epoch, _PICK_QUERIES)
         if mixture.marginal is not None:
@@ -109,9 +110,16 @@ def _draw_mixture(
         choice = np.repeat(np.arange(len(recipes)), round_shares(shares, queries.size))
         rng = np.random.default_rng(_key(config.seed, split, epoch, _MIX))
         key = _key(config.seed, split, epoch, _DRAW)
-        lot = Lot(split, epoch, queries, recipes, rng.permutation(choice), key)
+        lot = Lot(split, phase, epoch, queries, recipes, rng.permutation(choice), key)
         nothing = Counter({} if queries.size else {stock.why_empty(split): 0})
         yield from _draw_counted(stock, lot, counts, nothing)
+
+
+def _epochs(split: Split, config: EpisodesConfig) -> list[tuple[str | None, EpisodeMixture]]:
+    """Phase and mixture of each epoch, through all phases of the curriculum."""
+    if split != "train":
+        return [(None, config.val)]
+    return [(phase.name, phase) for phase in config.train for _ in range(phase.epochs)]
 
 
 def _draw_evaluation(
@@ -131,7 +139,7 @@ def _draw_evaluation(
     def make_lot(queries: Ints, shots: int) -> Lot:
         recipe = Recipe(kind, asked.meaning, shots, ways)
         key = _key(config.seed, split, 0, _DRAW, shots, kind)
-        return Lot(split, 0, queries, (recipe,), np.zeros_like(queries), key)
+        return Lot(split, None, 0, queries, (recipe,), np.zeros_like(queries), key)
 
     clips, unjudged = _judged_clips(stock, split)
     for most in reversed(all_shots):
@@ -248,7 +256,9 @@ def _draw(stock: Stock, lot: Lot) -> Iterator[tuple[pa.Table, Bools]]:
             items = np.column_stack([contexts, queries[possible]])
             numbers = uniforms[rows[-1]]
             pieces.append(
-                episode_rows(stock.ids, stock.rewriter, lot.epoch, recipe, items, numbers)
+                episode_rows(
+                    stock.ids, stock.rewriter, lot.phase, lot.epoch, recipe, items, numbers
+                )
             )
         order = np.argsort(np.concatenate(rows), kind="stable")
         yield pa.concat_tables(pieces).take(order), kept

@@ -16,6 +16,7 @@ from eilev.vocabulary import MEANINGS
 def episode_rows(
     ids: "pa.Array[Any]",
     rewriter: Rewriter,
+    phase: str | None,
     epoch: int,
     recipe: Recipe,
     items: Ints,
@@ -26,6 +27,7 @@ def episode_rows(
     Args:
         ids: narration id of each clip (num_clips,).
         rewriter: of all clips.
+        phase: of all rows.
         epoch: of all rows.
         recipe: how the contexts were drawn, and what the words mean.
         items: clips (num_episodes, shots + 1): context, then query.
@@ -40,6 +42,7 @@ def episode_rows(
         "query": pc.take(ids, pa.array(items[:, -1], pa.int64())),
         "context": context,
         "shots": pa.repeat(pa.scalar(recipe.shots, pa.int32()), count),
+        "phase": pa.repeat(pa.scalar(phase, pa.string()), count),
         "epoch": pa.repeat(pa.scalar(epoch, pa.int32()), count),
         "kind": pa.repeat(recipe.kind, count),
         "meaning": pa.repeat(recipe.meaning, count),

@@ -1,7 +1,8 @@
 """Which narrations are trained on (the reference's rules).
 
 By "action": frequent actions are common and are divided by video into train, val and test; clips of
-rare actions are `novel`. By "video": all clips are divided by video, nothing is novel.
+rare actions are `novel`, but for some to choose a recipe by, `novel_val`. By "video": all clips are
+divided by video, nothing is novel.
 """
 
 import math
@@ -40,6 +41,7 @@ def split_narrations(
     if config.by == "action" and not rare.any():
         raise ValueError(f"split 'novel' would be empty ({_size(narrations)}): {_NO_RARE}")
     split[~rare] = _split_by_video(narrations[~rare], config, rng)
+    split[rare] = _split_rare(narrations[rare], config, rng)
     return pd.DataFrame({"narration_id": narrations["narration_id"], "split": split})
 
 
@@ -57,6 +59,20 @@ def _is_rare(narrations: pd.DataFrame, config: SplitConfig) -> NDArray[np.bool_]
     rare = np.zeros(len(narrations), dtype=bool)
     rare[has_action] = [action in rare_actions for action in actions]
     return rare
+
+
+def _split_rare(
+    narrations: pd.DataFrame, config: SplitConfig, rng: np.random.Generator
+) -> NDArray[np.object_]:
+    """Fill novel_val with random actions up to its share; one action at least stays novel."""
+    actions = [*zip(narrations["verb_class"], narrations["noun_class"], strict=True)]
+    found = sorted(set(actions))
+    order = [found[index] for index in rng.permutation(len(found))]
+    counts = Counter(actions)
+    sizes = np.array([counts[action] for action in order], dtype=np.int64)
+    most = _prefix(sizes, config.novel_val_share * len(actions))
+    held = set(order[: min(most, len(order) - 1)])
+    return np.array(["novel_val" if action in held else "novel" for action in actions], object)
 
 
 def _split_by_video(

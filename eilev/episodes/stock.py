@@ -14,6 +14,11 @@ from eilev.episodes.sampler import ContextIndex, index_clips
 from eilev.parquet import text_array
 from eilev.schema import SPLITS, Split
 
+_WHY_NONE = {
+    "novel": " (split.by: video holds no action out)",
+    "novel_val": " (split.novel_val_share holds none out)",
+}
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -41,8 +46,7 @@ class Stock:
     def why_empty(self, split: Split) -> str:
         """Say why a split has no clip."""
         if not self.num_narrated[split]:
-            held_out = " (split.by: video holds no action out)" if split == "novel" else ""
-            return f"no narration belongs to {split}{held_out}"
+            return f"no narration belongs to {split}{_WHY_NONE.get(split, '')}"
         return (
             f"none of the {self.num_narrated[split]} clips of {split} has frames, see"
             " data/clips/index.parquet for the reasons"

@@ -86,7 +86,7 @@ def evaluate(loaded: LoadedModel, questions: Questions) -> Evaluation:
     predictions = pd.concat(tables, ignore_index=True)
     if predictions.empty:
         raise ValueError("there is no episode of any of evaluate.conditions: nothing to evaluate")
-    lacking = unavailable(questions.summary, config.conditions)
+    lacking = unavailable(questions.summary, config.conditions, config.splits)
     return summarise(add_scores(predictions, questions.text_metrics), lacking)
 
 

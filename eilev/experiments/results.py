@@ -1,6 +1,6 @@
 """What the runs of variants came to: the spread over seeds of each, as JSON and as a page.
 
-python -m eilev.experiments.results --folder data/ablations --reference eilev
+python -m eilev.experiments.results --folder data/ablations --reference default
 """
 
 import argparse
@@ -20,14 +20,14 @@ RESULTS = "results.json"
 PAGE = "index.html"
 
 TITLES = {
-    "no_burst": "Without burstiness: random contexts",
+    "no_burst": "Without burstiness: random contexts in place of bursty ones",
     "no_skew": "Without skew: the top actions equally often",
     "no_dynamic_meaning": "Without dynamic meaning: one word per class",
+    "paper": "The paper's recipe: bursty contexts alone",
     "no_context": "Without contexts (VideoBLIP)",
-    "contrastive": "With contrastive contexts in the mixture",
-    "captioner": "First phase of the recipe that binds: clips without contexts",
-    "matching": "Second phase: contexts that must be looked at",
-    "binding": "The recipe that binds",
+    "no_contrastive": "Without contrastive contexts",
+    "no_guidance": "Without the loss on attention",
+    "no_captioning": "Without the captioning phase",
 }
 _NAME = re.compile(r"(?P<variant>.+)-(?P<seed>\d+)")
 

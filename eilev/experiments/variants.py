@@ -70,8 +70,6 @@ def run_variant(variant: str, seed: int, into: Path) -> None:
 def variant_params(base: Mapping[str, Any], variant: str, seed: int) -> dict[str, Any]:
     """Parameters of a variant: the dotted keys of experiments/variants.yaml set in `base`.
 
-    A text may hold {seed}.
-
     Raises:
         ParamsError: there is no such variant, or it changes a key that does not exist.
     """
@@ -80,11 +78,7 @@ def variant_params(base: Mapping[str, Any], variant: str, seed: int) -> dict[str
         raise ParamsError(f"{VARIANTS}: no variant '{variant}', there are {', '.join(variants)}")
     changes: dict[str, Any] = dict.fromkeys((f"{section}.seed" for section in SEEDED), seed)
     changes |= ASKED | variants[variant]
-    # A run may start from another one's model, of the same seed.
-    texts = {
-        key: value.format(seed=seed) for key, value in changes.items() if isinstance(value, str)
-    }
-    return override(base, changes | texts, f"{VARIANTS}: '{variant}'")
+    return override(base, changes, f"{VARIANTS}: '{variant}'")
 
 
 def prepare(folder: Path, params: Mapping[str, Any]) -> None:

@@ -46,8 +46,9 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
         return family_of(self.config.text_config)
 
     def freeze(self, names: Iterable[str]) -> None:
-        """Stop training of the named modules and keep them in evaluation mode from now on."""
+        """Train all but the named modules, which are kept in evaluation mode from now on."""
         self.frozen = tuple(names)
+        self.requires_grad_(True)
         for name in self.frozen:
             self.get_submodule(name).requires_grad_(False)
         self.train(self.training)

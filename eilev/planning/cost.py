@@ -129,7 +129,7 @@ def step_cost(
         groups: The batch of one process; every clip in it is taken to be another one.
         num_frames: Frames of a clip.
         precision: Of autocast, as in Accelerate's `mixed_precision`.
-        guided: Whether the attention is asked for (train.guidance), which forbids fused kernels.
+        guided: Whether attention is asked for (a phase's guidance), which forbids fused kernels.
 
     Raises:
         ValueError: the architecture is not known; see `published.outline`.

@@ -10,12 +10,13 @@ evaluation after training are left out.
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
 from eilev.config.params import Params
+from eilev.config.train import PhaseConfig
 from eilev.model.video_blip import VideoBlip
 from eilev.planning.architectures import meta_model
 from eilev.planning.cost import Group, Precision, StepCost, step_cost
@@ -66,7 +67,7 @@ class Compute:
     """Operations (multiplications and additions) and time.
 
     forward: operations of one episode's forward pass by module. episode: forward and backward.
-    step: of all GPUs together. The hours are the whole run's.
+    step: of all GPUs together. The hours are the whole run's, the others means over its epochs.
     """
 
     tokens_per_episode: float
@@ -122,24 +123,27 @@ def make_plan(params: Params, precision: Precision, machine: Machine, workload: 
     model = meta_model(params.train.model, workload.vocab_size)
     modules = module_sizes(model)
     trainable = sum(size.trainable for size in modules.values())
-    groups = typical_batch(params, params.episodes.train, params.train.batch_size, model, workload)
-    cost = _step_cost(params, groups, precision, workload)
+    phases = _phases(params, model, precision, workload)
     val = typical_batch(params, params.episodes.val, 1, model, workload)
-    if {group.shape for group in val} == {group.shape for group in groups}:
-        val_cost, val_size = cost, params.train.batch_size
+    alike = [p for p in phases if {g.shape for g in p.groups} == {g.shape for g in val}]
+    if alike:
+        val_cost, val_size = alike[0].cost, params.train.batch_size
     else:
-        val_cost, val_size = _step_cost(params, val, precision, workload), 1
+        val_cost, val_size = (
+            _step_cost(params, params.train.phases[-1], val, precision, workload),
+            1,
+        )
     forward = sum(val_cost.forward_flops.values()) / val_size
-    compute = _compute(params, groups, cost, forward, precision, machine, workload)
+    compute = _compute(params, phases, forward, precision, machine, workload)
     parameters = sum(size.parameters for size in modules.values())
     return Plan(
         modules=modules,
         parameters=parameters,
         trainable=trainable,
         precision=precision,
-        memory=_memory(parameters, trainable, cost, machine),
+        memory=_memory(parameters, trainable, max(p.cost.peak_bytes for p in phases), machine),
         compute=compute,
-        data=_data(params, groups, compute, machine, workload),
+        data=_data(params, phases, compute, machine, workload),
     )
 
 
@@ -160,13 +164,39 @@ def _size(parameters: list[nn.Parameter]) -> ModuleSize:
 _counted = functools.lru_cache(step_cost)
 
 
+@dataclass(frozen=True)
+class _Phase:
+    """A phase of the curriculum: its share of the epochs, its typical batch and what that costs."""
+
+    share: float
+    epochs: int
+    groups: tuple[Group, ...]
+    cost: StepCost
+
+
+def _phases(
+    params: Params, model: VideoBlip, precision: Precision, workload: Workload
+) -> list[_Phase]:
+    total = sum(phase.epochs for phase in params.episodes.train)
+    phases = []
+    for drawn, trained in zip(params.episodes.train, params.train.phases, strict=True):
+        groups = typical_batch(params, drawn, params.train.batch_size, model, workload)
+        cost = _step_cost(params, trained, groups, precision, workload)
+        phases.append(_Phase(drawn.epochs / total, drawn.epochs, groups, cost))
+    return phases
+
+
 def _step_cost(
-    params: Params, groups: tuple[Group, ...], precision: Precision, workload: Workload
+    params: Params,
+    phase: PhaseConfig,
+    groups: tuple[Group, ...],
+    precision: Precision,
+    workload: Workload,
 ) -> StepCost:
-    guided = params.train.guidance > 0
-    return _counted(
-        params.train.model, workload.vocab_size, groups, params.clips.num_frames, precision, guided
-    )
+    model = params.train.model
+    frozen = model.model_copy(update={"freeze": (*model.freeze, *phase.freeze)})
+    guided, frames = phase.guidance > 0, params.clips.num_frames
+    return _counted(frozen, workload.vocab_size, groups, frames, precision, guided)
 
 
 def peak_rate(machine: Machine, precision: Precision) -> float:
@@ -176,7 +206,7 @@ def peak_rate(machine: Machine, precision: Precision) -> float:
     return rate * 1e12 * machine.utilisation * machine.count
 
 
-def _memory(parameters: int, trainable: int, cost: StepCost, machine: Machine) -> Memory:
+def _memory(parameters: int, trainable: int, peak: int, machine: Machine) -> Memory:
     """Weights stay in float32 under autocast; the step's peak holds its low-precision copies."""
     trained = FLOAT32 * trainable
     buckets = trained if machine.count > 1 else 0
@@ -185,16 +215,15 @@ def _memory(parameters: int, trainable: int, cost: StepCost, machine: Machine) -
         gradients=trained,
         optimiser=2 * trained,
         buckets=buckets,
-        step=cost.peak_bytes,
-        total=FLOAT32 * parameters + 3 * trained + buckets + cost.peak_bytes,
+        step=peak,
+        total=FLOAT32 * parameters + 3 * trained + buckets + peak,
         usable=int((1 - RESERVE) * GPUS[machine.kind].memory_gib * 2**30),
     )
 
 
 def _compute(
     params: Params,
-    groups: tuple[Group, ...],
-    cost: StepCost,
+    phases: Sequence[_Phase],
     val_forward: float,
     precision: Precision,
     machine: Machine,
@@ -202,17 +231,21 @@ def _compute(
 ) -> Compute:
     train, size = params.train, params.train.batch_size
     per_step = size * train.accumulation_steps * machine.count
-    episodes = workload.episodes * params.episodes.epochs
-    steps = math.ceil(episodes / per_step)
-    episode = cost.flops / size
+    episodes = workload.episodes * sum(phase.epochs for phase in phases)
+    steps = sum(math.ceil(workload.episodes * phase.epochs / per_step) for phase in phases)
+    episode = sum(phase.share * phase.cost.flops for phase in phases) / size
+    forward = {
+        name: sum(phase.share * phase.cost.forward_flops[name] for phase in phases) / size
+        for name in phases[0].cost.forward_flops
+    }
     rate = peak_rate(machine, precision)
     # The last step is always followed by a validation.
     validations = math.ceil(steps / train.validate_every)
     training = episodes * episode / rate / 3600
     validation = validations * workload.val_episodes * val_forward / rate / 3600
     return Compute(
-        tokens_per_episode=sum(group.episodes * group.length for group in groups) / size,
-        forward={name: flops / size for name, flops in cost.forward_flops.items()},
+        tokens_per_episode=_mean(phases, lambda group: group.episodes * group.length) / size,
+        forward=forward,
         episode=episode,
         step=episode * per_step,
         epoch=episode * workload.episodes,
@@ -227,9 +260,14 @@ def _compute(
     )
 
 
+def _mean(phases: Sequence[_Phase], of_group: Callable[[Group], float]) -> float:
+    """Sum over the groups of a batch, the phases weighted by their epochs."""
+    return sum(phase.share * sum(map(of_group, phase.groups)) for phase in phases)
+
+
 def _data(
     params: Params,
-    groups: tuple[Group, ...],
+    phases: Sequence[_Phase],
     compute: Compute,
     machine: Machine,
     workload: Workload,
@@ -237,7 +275,8 @@ def _data(
     clips, pixels = params.clips, params.clips.frame_size**2
     estimate = clips.num_frames * pixels * JPEG_BITS_PER_PIXEL / 8
     clip_bytes = estimate if workload.clip_bytes is None else workload.clip_bytes
-    per_episode = sum(group.episodes * group.clips for group in groups) / params.train.batch_size
+    in_batch = _mean(phases, lambda group: group.episodes * group.clips)
+    per_episode = in_batch / params.train.batch_size
     per_step = per_episode * compute.episodes_per_step
     frames_per_second = per_step * clips.num_frames / compute.seconds_per_step
     cores = frames_per_second * pixels * DECODE_S_PER_PIXEL / machine.count

@@ -56,7 +56,7 @@ def read_workload(params: Params) -> Workload | None:
     shards = [path.stat().st_size for path in paths.CLIPS.glob("*.arrow")]
     index = read_table(paths.CLIPS / INDEX, schema.CLIPS_INDEX)
     return Workload(
-        episodes=rows["train"] // params.episodes.epochs,
+        episodes=rows["train"] // sum(phase.epochs for phase in params.episodes.train),
         val_episodes=rows["val"],
         narrations=len(texts),
         narration_tokens=round(fmean(len(codec.encode(text)) for text in texts)),
@@ -83,9 +83,10 @@ def estimate_workload(
     train = common * split.train_val_share * split.train_share
     narrations = _synthetic_narrations(params) if episodes is None else episodes / train
     asked = round(narrations * train)
+    limits = [p.max_queries for p in params.episodes.train for _ in range(p.epochs)]
     val = narrations * common * split.train_val_share * (1 - split.train_share)
     return Workload(
-        episodes=min(asked, params.episodes.train.max_queries or asked),
+        episodes=round(fmean(min(asked, most or asked) for most in limits)),
         val_episodes=round(min(val, params.episodes.val.max_queries or val)),
         narrations=round(narrations),
         narration_tokens=narration_tokens,

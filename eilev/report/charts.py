@@ -19,6 +19,7 @@ NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 SPLIT_TITLES = {
     "novel": "novel: actions never trained on",
     "test": "test: unseen clips of trained actions",
+    "novel_val": "novel_val: untrained actions to choose a recipe by",
 }
 
 Curve = Mapping[str, Mapping[str, float | None]]
@@ -158,14 +159,24 @@ def burstiness_histogram(table: pd.DataFrame) -> str:
     return to_svg(figure)
 
 
-def training_curves(series: Mapping[str, Sequence[tuple[int, float]]], title: str) -> str:
-    """Values against optimiser steps, one line per series of (step, value)."""
+def training_curves(
+    series: Mapping[str, Sequence[tuple[int, float]]], title: str, borders: Sequence[int] = ()
+) -> str:
+    """Values against optimiser steps, one line per series of (step, value).
+
+    Args:
+        series: the lines by name.
+        title: of the chart.
+        borders: steps between two phases of the curriculum, dotted.
+    """
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axes = figure.subplots()
     for name, points in series.items():
         if points:
             steps, values = zip(*points, strict=True)
             axes.plot(steps, values, label=name)
+    for border in borders:
+        axes.axvline(border, color="#666666", linestyle=":", linewidth=1)
     label_axes(axes, title, "optimiser step", "")
     axes.legend(frameon=False, fontsize=8)
     return to_svg(figure)

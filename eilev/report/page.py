@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from eilev.config.conditions import CONDITIONS
+from eilev.config.conditions import CONDITIONS, CONTRASTIVE_SHUFFLED
 from eilev.report import charts
 from eilev.report.comparison import compare
 from eilev.report.html import fill
 from eilev.report.samples import Sample
 from eilev.schema import EVALUATED
 from eilev.unavailable import describe
+
+Metrics = Mapping[str, Any]
 
 SCORE = "action_accuracy"
 # Expectations about what the paper names: burstiness, skew, dynamic meaning.
@@ -44,6 +47,7 @@ def render_page(
         "page.html.j2",
         title=title,
         headline=headline(metrics),
+        sight=sight(metrics),
         curves=charts.in_context_curves(metrics),
         conditions=CONDITIONS,
         asked=[name for name in CONDITIONS if any(name in metrics.get(s, {}) for s in EVALUATED)],
@@ -83,6 +87,51 @@ def headline(metrics: Mapping[str, Any]) -> str:
         f"and noun {'goes from' if rise else 'is'} {_figure(curve[first][SCORE])} with {first} "
         f"clips in {where}{rise}."
     )
+
+
+def sight(metrics: Metrics) -> str:
+    """What is left of the scores without the right videos, at the most shots: what was looked at.
+
+    Empty where the run has neither contexts of exchanged videos nor blank ones.
+    """
+    split = charts.splits_with_figures(metrics)[0]
+    shuffled = metrics["probes"].get(split, {}).get(CONTRASTIVE_SHUFFLED, {})
+    bursty = _at_most(metrics, split, "bursty")
+    lines = [
+        (
+            _at_most(metrics, split, "contrastive"),
+            "contrastive contexts",
+            {"exchanged": _at_most_shots(shuffled)},
+        ),
+        (
+            bursty,
+            "bursty ones",
+            {
+                "exchanged": _at_most(metrics, split, "shuffled"),
+                "blank": _at_most(metrics, split, "no_video"),
+            },
+        ),
+    ]
+    told = [
+        f"in {where} {_figure(score)} becomes "
+        + " and ".join(
+            f"{_figure(left)} ({how})" for how, left in lefts.items() if left is not None
+        )
+        for score, where, lefts in lines
+        if score is not None and any(left is not None for left in lefts.values())
+    ]
+    if not told:
+        return ""
+    return (
+        "What is left when the context's videos are exchanged against its texts, or all videos are"
+        f" blank: {'; '.join(told)}. What stays was copied without looking."
+    )
+
+
+def _at_most(metrics: Metrics, split: str, condition: str) -> float | None:
+    """Action accuracy of a condition at its most shots."""
+    curve = metrics[split].get(condition, {}).get("shots", {})
+    return _at_most_shots({shots: row[SCORE] for shots, row in curve.items()})
 
 
 def _figure(score: float | None) -> str:
@@ -171,10 +220,20 @@ def training_charts(folder: Path) -> list[str]:
     """Charts of the run from DVCLive's tables, `<folder>/<name>.tsv`."""
     losses = _read_curves(folder, ["train/loss", "val/loss"])
     scores = _read_curves(folder, ["val/exact", "val/token_accuracy"])
+    borders = phase_borders(_read_curves(folder, ["train/phase"]).get("train/phase", []))
     return [
-        charts.training_curves(losses, "Loss of the narrations"),
-        charts.training_curves(scores, "Validation: the query's narration, token by token"),
+        charts.training_curves(losses, "Loss of the narrations", borders),
+        charts.training_curves(scores, "Validation: the query's narration, by token", borders),
     ]
+
+
+def phase_borders(phases: Sequence[tuple[int, float]]) -> list[int]:
+    """Steps after which another phase of the curriculum begins.
+
+    >>> phase_borders([(10, 0), (20, 0), (30, 1), (40, 2)])
+    [20, 30]
+    """
+    return [step for (step, phase), (_, then) in pairwise(phases) if then != phase]
 
 
 def _read_curves(folder: Path, names: Sequence[str]) -> dict[str, list[tuple[int, float]]]:

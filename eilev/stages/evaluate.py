@@ -1,5 +1,6 @@
 """evaluate: in-context learning curves of the trained model on unseen clips and novel actions."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from eilev.inputs.episode import clip_ids_of
 from eilev.io import atomic_file, read_json, write_json
 from eilev.model.checkpoint import LoadedModel, load_model
 from eilev.parquet import read_table, write_table
-from eilev.schema import EVALUATED, Split
+from eilev.schema import Split
 from eilev.stages.runner import stage
+from eilev.vocabulary import listed
 
 
 @stage
@@ -35,7 +37,7 @@ def main() -> None:
     without_contexts = _load_baseline(config, device)
     text_metrics = load_text_metrics(config.text_metrics, config.batch_size, device)
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
-    episodes = _read_episodes()
+    episodes = _read_episodes(config.splits)
     learnt = _clips_to_learn(narrations, config)
     shown = [*clip_ids_of(pd.concat(episodes.values())), *learnt]
     frames = ClipCache(ClipStore(paths.CLIPS), shown)
@@ -60,15 +62,14 @@ def _load_baseline(config: EvaluateConfig, device: torch.device) -> LoadedModel 
     return None if folder is None else _load(Path(folder), device)
 
 
-def _read_episodes() -> dict[Split, pd.DataFrame]:
+def _read_episodes(splits: Sequence[Split]) -> dict[Split, pd.DataFrame]:
     """Episodes of the splits that have some: split by video, there are no novel actions."""
     tables = {
-        split: read_table(paths.EPISODES / f"{split}.parquet", schema.EPISODES)
-        for split in EVALUATED
+        split: read_table(paths.EPISODES / f"{split}.parquet", schema.EPISODES) for split in splits
     }
     episodes = {split: table for split, table in tables.items() if len(table)}
     if not episodes:
-        raise ValueError("the test and the novel episodes are empty: nothing to evaluate on")
+        raise ValueError(f"the {listed(splits)} episodes are empty: nothing to evaluate on")
     return episodes
 
 

@@ -26,10 +26,11 @@ def main() -> None:
     What an evaluation will have no figures of is said here; where it could have none, training for
     it is refused.
     """
+    config = load_section("validate", ValidateConfig)
     asked = load_section("evaluate", EvaluateConfig)
     _require_baseline(asked.baselines.no_context_model)
     summary = read_json(paths.EPISODES_SUMMARY)
-    lacking = unavailable(summary, asked.conditions)
+    lacking = unavailable(summary, asked.conditions, asked.splits)
     require_some(summary, lacking)
     # What half a probe lacks, its conditions lack too.
     told = {
@@ -49,8 +50,9 @@ def main() -> None:
         read_table(paths.SPLIT, schema.SPLIT),
         read_table(paths.CLIPS / "index.parquet", schema.CLIPS_INDEX),
         episodes,
+        [phase.name for phase in config.phases],
     )
-    suites = build_suites(load_section("validate", ValidateConfig), tables.splits, told)
+    suites = build_suites(config, tables.splits, told)
     with atomic_dir(paths.VALIDATION_DOCS) as docs:
         outcomes = run_suites(suites, tables.checked, docs)
     # Not of conditions: training depends on this file, but not on what is asked afterwards.

@@ -24,13 +24,19 @@ NO_AUGMENTATION = AugmentConfig(
 )
 
 
-class RunBatches(Sampler[list[int]]):
-    """The batches of a whole run: epoch after epoch, each shuffled by (seed, epoch).
+def num_batches(num_rows: int, batch_size: int) -> int:
+    """Batches that rows make up; the last may be short."""
+    return math.ceil(num_rows / batch_size)
 
-    A batch may reach over the end of an epoch, so that only the run's last one can be short.
+
+class PhaseBatches(Sampler[list[int]]):
+    """The batches of a phase: epoch after epoch, each shuffled by (seed, epoch).
+
+    A batch may reach over the end of an epoch, so that only the phase's last one can be short.
 
     Args:
-        epochs: Epoch of each row of the episodes table.
+        rows: Rows of the episodes table (num_rows,).
+        epochs: Epoch of each of them.
         batch_size: Rows per batch.
         seed: Makes the order the same in every run and process.
         start: Number of leading batches that are left out (a resumed run has seen them).
@@ -38,17 +44,19 @@ class RunBatches(Sampler[list[int]]):
 
     drop_last = False
 
-    def __init__(self, epochs: np.ndarray, batch_size: int, seed: int, start: int = 0):
+    def __init__(
+        self, rows: np.ndarray, epochs: np.ndarray, batch_size: int, seed: int, start: int = 0
+    ):
         self.batch_size = batch_size
         orders = [
-            np.random.default_rng([seed, epoch]).permutation(np.flatnonzero(epochs == epoch))
+            np.random.default_rng([seed, epoch]).permutation(rows[epochs == epoch])
             for epoch in np.unique(epochs).tolist()
         ]
         self._order = np.concatenate(orders).tolist()
         self._start = start
 
     def __len__(self) -> int:
-        return math.ceil(len(self._order) / self.batch_size) - self._start
+        return num_batches(len(self._order), self.batch_size) - self._start
 
     def __iter__(self) -> Iterator[list[int]]:
         for first in range(self._start * self.batch_size, len(self._order), self.batch_size):

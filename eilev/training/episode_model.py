@@ -20,9 +20,6 @@ class EpisodeModel(nn.Module):
         token_weights: (vocabulary,) weight of each target token in the loss; see `content_weights`.
         guidance: weight of the loss on attention (`eilev.training.guidance`), for decoder-only
             models whose attention implementation is "eager"; 0 leaves it out.
-
-    Raises:
-        ValueError: guidance for an encoder-decoder.
     """
 
     token_weights: Tensor
@@ -32,12 +29,6 @@ class EpisodeModel(nn.Module):
         self.model = model
         self.guidance = guidance
         self.encoder_decoder = model.family.encoder_decoder
-        if guidance and self.encoder_decoder:
-            kind = model.language_model.config.model_type
-            raise ValueError(
-                f"train.guidance is {guidance}, but a {kind} has no one sequence of clips and "
-                "narrations to look back in; set it to 0"
-            )
         self.register_buffer("token_weights", token_weights, persistent=False)
 
     def forward(

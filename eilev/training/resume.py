@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,13 @@ STATE = "state.json"
 class Progress:
     """Where a run stands; grows with every step."""
 
+    # Steps of all phases, and the curriculum's phase with the steps of it alone.
     step: int = 0
+    phase: int = 0
+    phase_step: int = 0
     seconds: float = 0.0
+    # Seconds at the end of each phase that is over, of all sittings.
+    phase_ends: list[float] = field(default_factory=list)
     # Training losses since the last logged row, then all the rows: (step, values).
     losses: list[float] = field(default_factory=list)
     history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
@@ -46,11 +51,11 @@ class Checkpoint:
     """What a run needs to go on as if it had never stopped."""
 
     progress: Progress
-    # Trained parameters by name; frozen ones come from where the model was built.
+    # Parameters that any phase trains, by name; the others come from where the model was built.
     weights: Mapping[str, Tensor]
-    # State of the optimiser: "<index of the parameter>.<name>".
+    # State of the phase's optimiser: "<index of the parameter>.<name>".
     optimizer: Mapping[str, Tensor]
-    # Trained parameters of the best model; empty before the first validation.
+    # The same parameters of the best model; empty before the last phase's first validation.
     best: Mapping[str, Tensor]
     # State of the gradient scaler under fp16.
     scaler: Mapping[str, float] | None = None
@@ -72,20 +77,25 @@ def fingerprint(settings: Mapping[str, Any], files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def trained_parameters(model: nn.Module) -> dict[str, Tensor]:
-    """Copy the trainable parameters to the CPU, by name."""
+def trained_names(model: nn.Module) -> frozenset[str]:
+    """Names of the parameters that are not frozen."""
+    return frozenset(name for name, p in model.named_parameters() if p.requires_grad)
+
+
+def copy_parameters(model: nn.Module, names: Collection[str]) -> dict[str, Tensor]:
+    """Copy parameters to the CPU, by name."""
     return {
         name: parameter.detach().to("cpu", copy=True)
         for name, parameter in model.named_parameters()
-        if parameter.requires_grad
+        if name in names
     }
 
 
 def restore_parameters(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Put copies made by `trained_parameters` back."""
+    """Put copies made by `copy_parameters` back."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
+            if name in weights:
                 parameter.copy_(weights[name])
 
 

@@ -1,11 +1,10 @@
 """What a training run is made of, fresh or restored from its checkpoint."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
@@ -15,20 +14,22 @@ from eilev.clips.cache import ClipCache
 from eilev.config.train import TrainConfig
 from eilev.inputs.preprocess import Preprocessing
 from eilev.model.video_blip import VideoBlip
-from eilev.training.batches import RunBatches
+from eilev.training.batches import PhaseBatches
 from eilev.training.collator import InterleavedCollator
+from eilev.training.curriculum import Phase, never_trained, plan_phases
 from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import EpisodeModel
 from eilev.training.optim import build_optimizer
 from eilev.training.resume import (
     Checkpoint,
     Progress,
+    copy_parameters,
     load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
     restore_parameters,
     save_checkpoint,
-    trained_parameters,
+    trained_names,
 )
 from eilev.training.tracking import Tracker
 
@@ -55,46 +56,61 @@ class Resumption:
 
 @dataclass
 class Run:
-    """The moving parts of a run; `model`, `optimizer` and batches are Accelerate's wrappers."""
+    """A run through all phases of the curriculum."""
 
     config: TrainConfig
+    model: VideoBlip
     data: TrainingData
     accelerator: Accelerator
     tracker: Tracker
     resumption: Resumption
-    model: Any
-    optimizer: Any
-    train_batches: Any
-    val_batches: Any
-    num_steps: int
+    phases: Sequence[Phase]
+    # Names of the parameters that any phase trains.
+    trained: frozenset[str]
+    # The attention implementation where nothing asks for another one.
+    attention: str
     progress: Progress
-    # Trained parameters of the best model so far.
+    # Those of the best model so far.
     best: dict[str, Tensor]
 
     @property
-    def inner_model(self) -> VideoBlip:
-        """The model without wrappers."""
-        model: VideoBlip = self.accelerator.unwrap_model(self.model).model
-        return model
+    def phase(self) -> Phase:
+        """The phase that the run is in."""
+        return self.phases[self.progress.phase]
+
+    @property
+    def num_steps(self) -> int:
+        """Optimiser steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
 
     def log(self, values: dict[str, float]) -> None:
         """Record values of the current step."""
         self.progress.history.append((self.progress.step, values))
         self.tracker.log(self.progress.step, values)
 
-    def save(self) -> None:
+    def save(self, optimizer: Any) -> None:
         """Write a checkpoint from the main process; the others do not wait for it."""
         if not self.accelerator.is_main_process:
             return
         scaler = self.accelerator.scaler
         checkpoint = Checkpoint(
             progress=self.progress,
-            weights=trained_parameters(self.inner_model),
-            optimizer=optimizer_tensors(self.optimizer),
+            weights=copy_parameters(self.model, self.trained),
+            optimizer=optimizer_tensors(optimizer),
             best=self.best,
             scaler=None if scaler is None else scaler.state_dict(),
         )
         save_checkpoint(checkpoint, self.resumption.folder, self.resumption.fingerprint)
+
+
+@dataclass(frozen=True)
+class PhaseRun:
+    """The moving parts of one phase, all of them Accelerate's wrappers."""
+
+    model: Any
+    optimizer: Any
+    train_batches: Any
+    val_batches: Any
 
 
 def start_run(
@@ -104,58 +120,86 @@ def start_run(
     accelerator: Accelerator,
     tracker: Tracker,
     resumption: Resumption,
-) -> Run:
-    """Prepare a run; where a checkpoint of the same run lies, everything is as it was then.
+) -> tuple[Run, Checkpoint | None]:
+    """Prepare a run; where a checkpoint of the same run lies, its weights are as they were then.
+
+    Returns:
+        The run, and the checkpoint that its phase continues from.
 
     Raises:
         ValueError: no episodes to train on or to select by, or nothing left to train.
     """
-    for name, episodes in (("train", data.train), ("val", data.val)):
-        if not len(episodes):
-            raise ValueError(f"the {name} episodes are empty; see episodes.{name} in params.yaml")
-    optimizer = build_optimizer(model, config)
+    if not len(data.val):
+        raise ValueError("the val episodes are empty; see episodes.val in params.yaml")
+    if any(p.guidance for p in config.phases) and model.family.encoder_decoder:
+        raise ValueError(
+            "params.yaml: train.phases: 'guidance' is for decoder-only language models; set it to 0"
+        )
+    rows = data.train.episodes
+    phases = plan_phases(
+        config,
+        [row["phase"] for row in rows],
+        [row["epoch"] for row in rows],
+        accelerator.num_processes * accelerator.gradient_accumulation_steps,
+    )
+    model.freeze(never_trained(phases))
     checkpoint = load_checkpoint(resumption.folder, resumption.fingerprint)
     if checkpoint:
         restore_parameters(model, checkpoint.weights)
-    if config.guidance:
-        model.language_model.set_attn_implementation("eager")  # the one that tells its attention
-    module = EpisodeModel(model, data.token_weights, config.guidance)
-    prepared, optimizer = accelerator.prepare(module, optimizer)
-    if checkpoint:
-        restore_optimizer(optimizer, checkpoint.optimizer)
-        if checkpoint.scaler:
-            accelerator.scaler.load_state_dict(dict(checkpoint.scaler))
         for step, values in checkpoint.progress.history:
             tracker.log(step, values)
-    prepared.train()
-    progress = checkpoint.progress if checkpoint else Progress()
-    train_loader, num_steps = _train_loader(data, config, accelerator, progress.step)
-    val_loader = _loader(data.val, data.frames, config, batch_size=config.batch_size)
-    return Run(
+    run = Run(
         config=config,
+        model=model,
         data=data,
         accelerator=accelerator,
         tracker=tracker,
         resumption=resumption,
+        phases=phases,
+        trained=trained_names(model),
+        attention=model.language_model.config._attn_implementation,
+        progress=checkpoint.progress if checkpoint else Progress(),
+        best=dict(checkpoint.best) if checkpoint else {},
+    )
+    return run, checkpoint
+
+
+def start_phase(run: Run, checkpoint: Checkpoint | None) -> PhaseRun:
+    """Prepare the phase that the run is in, with an optimiser of its own or a checkpoint's.
+
+    Raises:
+        ValueError: nothing is left to train.
+    """
+    accelerator, phase, model = run.accelerator, run.phase, run.model
+    accelerator.free_memory()
+    model.freeze(phase.frozen)
+    # "eager" is the implementation that tells its attention.
+    attention = "eager" if phase.config.guidance else run.attention
+    model.language_model.set_attn_implementation(attention)
+    module = EpisodeModel(model, run.data.token_weights, phase.config.guidance)
+    prepared, optimizer = accelerator.prepare(module, build_optimizer(model, run.config))
+    if checkpoint:
+        restore_optimizer(optimizer, checkpoint.optimizer)
+        if checkpoint.scaler:
+            accelerator.scaler.load_state_dict(dict(checkpoint.scaler))
+    prepared.train()
+    val = _loader(run.data.val, run.data.frames, run.config, batch_size=run.config.batch_size)
+    return PhaseRun(
         model=prepared,
         optimizer=optimizer,
-        train_batches=accelerator.prepare(train_loader),
-        val_batches=accelerator.prepare(val_loader),
-        num_steps=num_steps,
-        progress=progress,
-        best=dict(checkpoint.best) if checkpoint else {},
+        train_batches=accelerator.prepare(_train_loader(run)),
+        val_batches=accelerator.prepare(val),
     )
 
 
-def _train_loader(
-    data: TrainingData, config: TrainConfig, accelerator: Accelerator, steps_done: int
-) -> tuple[DataLoader[Any], int]:
-    """Batches that are left after some steps, and the number of steps of the whole run."""
-    epochs = np.array([row["epoch"] for row in data.train.episodes])
+def _train_loader(run: Run) -> DataLoader[Any]:
+    """Batches that are left of the phase."""
+    accelerator, phase = run.accelerator, run.phase
     per_step = accelerator.num_processes * accelerator.gradient_accumulation_steps
-    sampler = RunBatches(epochs, config.batch_size, config.seed, steps_done * per_step)
-    loader = _loader(data.train, data.frames, config, batch_sampler=sampler)
-    return loader, steps_done + math.ceil(len(sampler) / per_step)
+    done = run.progress.phase_step * per_step
+    config = run.config
+    batches = PhaseBatches(phase.rows, phase.epochs, config.batch_size, config.seed, done)
+    return _loader(run.data.train, run.data.frames, config, batch_sampler=batches)
 
 
 def _loader(

@@ -19,9 +19,17 @@ from eilev.config.train import TrainConfig
 from eilev.model.video_blip import VideoBlip
 from eilev.training.augmentation.augment import seeded_generator
 from eilev.training.batches import model_inputs
+from eilev.training.curriculum import never_trained
 from eilev.training.optim import learning_rate
-from eilev.training.resume import restore_parameters, trained_parameters
-from eilev.training.run import Resumption, Run, TrainingData, start_run
+from eilev.training.resume import copy_parameters, restore_parameters
+from eilev.training.run import (
+    PhaseRun,
+    Resumption,
+    Run,
+    TrainingData,
+    start_phase,
+    start_run,
+)
 from eilev.training.tracking import Tracker
 from eilev.training.validation import is_better, validate
 
@@ -34,11 +42,20 @@ class TrainingError(ValueError):
 
 
 @dataclass(frozen=True)
+class PhaseResult:
+    """Optimiser steps of a phase, and its seconds."""
+
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class TrainResult:
     """What a run came to; the scores are those of the best model, which `train` leaves in place.
 
     steps: optimiser steps. seconds: of all sittings, validation included. val_score: share of
-    validation episodes narrated word for word. train_loss: mean over the last logged steps.
+    validation episodes narrated word for word. train_loss: mean over the last logged steps. phases:
+    of the curriculum by name.
     """
 
     steps: int
@@ -47,6 +64,7 @@ class TrainResult:
     val_score: float
     val_loss: float
     train_loss: float
+    phases: dict[str, PhaseResult]
 
 
 def train(
@@ -57,41 +75,65 @@ def train(
     tracker: Tracker,
     resumption: Resumption,
 ) -> TrainResult:
-    """Train on the epochs of the training episodes and leave the best weights in `model`.
+    """Train through the curriculum's phases and leave the best weights of the last in `model`.
 
-    Continues from the newest checkpoint of the same run, with the same result as if it had never
+    A phase goes on from the last weights of the one before. Continues
+    from the newest checkpoint of the same run, with the same result as if it had never
     stopped. On SIGTERM a checkpoint is saved and the process exits with 143.
 
     Raises:
         TrainingError: the loss is not finite.
         ValueError: no episodes to train on or to select by, or nothing left to train.
     """
-    run = start_run(model, data, config, accelerator, tracker, resumption)
+    run, checkpoint = start_run(model, data, config, accelerator, tracker, resumption)
     progress = run.progress
-    started = time.monotonic() - progress.seconds
+    clock = _Clock(time.monotonic() - progress.seconds)
+    with _stop_signal() as stop, _progress_bar(run) as bar:
+        for number in range(progress.phase, len(run.phases)):
+            if number > progress.phase:
+                progress.phase, progress.phase_step, checkpoint = number, 0, None
+            if progress.phase_step < run.phase.steps:
+                _train_phase(run, start_phase(run, checkpoint), clock, stop, bar)
+            if len(progress.phase_ends) <= number:
+                progress.phase_ends.append(clock.seconds())
+    return _finish(run)
+
+
+@dataclass(frozen=True)
+class _Clock:
+    started: float
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+def _train_phase(
+    run: Run, phase: PhaseRun, clock: "_Clock", stop: threading.Event, bar: "tqdm[Any]"
+) -> None:
+    """Take the steps that are left of the run's phase."""
+    config, accelerator, progress = run.config, run.accelerator, run.progress
     meter = _Meter(num_processes=accelerator.num_processes)
     first_batch = progress.step * accelerator.gradient_accumulation_steps
-    with _stop_signal() as stop, _progress_bar(run) as bar:
-        for index, batch in enumerate(run.train_batches, start=first_batch):
-            with accelerator.accumulate(run.model):
-                meter.add(_forward_backward(run, batch, index), len(batch["clip_index"]))
-            if not accelerator.sync_gradients:
-                continue
-            progress.step += 1
-            progress.losses.append(meter.finite_loss(progress.step))
-            bar.update()
-            last = progress.step == run.num_steps
-            if last or progress.step % LOG_EVERY == 0:
-                _log_training(run, meter.clips_per_s(), bar)
-            if last or progress.step % config.validate_every == 0:
-                _validate(run)
-            progress.seconds = time.monotonic() - started
-            if stop.is_set() or progress.step % config.checkpoint_every == 0:
-                run.save()
-            if stop.is_set():
-                tqdm.write(f"stopped at step {progress.step}, resumable", sys.stderr)
-                raise SystemExit(128 + signal.SIGTERM)
-    return _finish(run, model)
+    for index, batch in enumerate(phase.train_batches, start=first_batch):
+        with accelerator.accumulate(phase.model):
+            meter.add(_forward_backward(run, phase, batch, index), len(batch["clip_index"]))
+        if not accelerator.sync_gradients:
+            continue
+        progress.step += 1
+        progress.phase_step += 1
+        progress.losses.append(meter.finite_loss(progress.step))
+        bar.update()
+        last = progress.phase_step == run.phase.steps
+        if last or progress.step % LOG_EVERY == 0:
+            _log_training(run, phase, meter.clips_per_s(), bar)
+        if last or progress.step % config.validate_every == 0:
+            _validate(run, phase)
+        progress.seconds = clock.seconds()
+        if stop.is_set() or progress.step % config.checkpoint_every == 0:
+            run.save(phase.optimizer)
+        if stop.is_set():
+            tqdm.write(f"stopped at step {progress.step}, resumable", sys.stderr)
+            raise SystemExit(128 + signal.SIGTERM)
 
 
 @dataclass
@@ -127,7 +169,7 @@ class _Meter:
         return rate
 
 
-def _forward_backward(run: Run, batch: Mapping[str, Tensor], index: int) -> Tensor:
+def _forward_backward(run: Run, phase: PhaseRun, batch: Mapping[str, Tensor], index: int) -> Tensor:
     """Loss and gradients of one batch; the update where its step is complete."""
     config, accelerator = run.config, run.accelerator
     generator = seeded_generator(
@@ -136,31 +178,35 @@ def _forward_backward(run: Run, batch: Mapping[str, Tensor], index: int) -> Tens
     # Dropout draws from the global generator.
     torch.manual_seed(generator.initial_seed())
     inputs = model_inputs(batch, config.augment, run.data.preprocessing, generator)
-    loss: Tensor = run.model(**inputs)["loss"]
+    loss: Tensor = phase.model(**inputs)["loss"]
     accelerator.backward(loss)
     if accelerator.sync_gradients:
-        accelerator.clip_grad_norm_(run.model.parameters(), config.max_grad_norm)
-        for group in run.optimizer.param_groups:
-            group["lr"] = learning_rate(run.progress.step, run.num_steps, config)
+        accelerator.clip_grad_norm_(phase.model.parameters(), config.max_grad_norm)
+        step, steps = run.progress.phase_step, run.phase.steps
+        for group in phase.optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps, config, run.phase.config)
     # Both do nothing while gradients accumulate.
-    run.optimizer.step()
-    run.optimizer.zero_grad()
+    phase.optimizer.step()
+    phase.optimizer.zero_grad()
     return loss.detach()
 
 
-def _log_training(run: Run, clips_per_s: float, bar: "tqdm[Any]") -> None:
+def _log_training(run: Run, phase: PhaseRun, clips_per_s: float, bar: "tqdm[Any]") -> None:
     progress = run.progress
     loss = sum(progress.losses) / len(progress.losses)
     progress.losses.clear()
-    rate = run.optimizer.param_groups[0]["lr"]
-    run.log({"train/loss": loss, "train/learning_rate": rate, "train/clips_per_s": clips_per_s})
+    rate = phase.optimizer.param_groups[0]["lr"]
+    values = {"loss": loss, "learning_rate": rate, "clips_per_s": clips_per_s}
+    values["phase"] = progress.phase
+    run.log({f"train/{name}": value for name, value in values.items()})
+    bar.set_description(f"train, {run.phase.config.name}", refresh=False)
     bar.set_postfix(loss=f"{loss:.3f}", val=f"{progress.best_score:.3f}", refresh=False)
 
 
-def _validate(run: Run) -> None:
-    """Score the model; keep its weights where it is the best so far."""
+def _validate(run: Run, phase: PhaseRun) -> None:
+    """Score the model; keep its weights where it is the best of the last phase so far."""
     progress = run.progress
-    scores = validate(run.model, run.val_batches, run.data.preprocessing, run.accelerator)
+    scores = validate(phase.model, phase.val_batches, run.data.preprocessing, run.accelerator)
     run.log(
         {
             "val/loss": scores.loss,
@@ -168,17 +214,20 @@ def _validate(run: Run) -> None:
             "val/token_accuracy": scores.token_accuracy,
         }
     )
+    if progress.phase < len(run.phases) - 1:
+        return
     best = (progress.best_score, progress.best_loss)
     if progress.best_step is None or is_better(scores, *best, run.config.select_by):
         progress.best_step = progress.step
         progress.best_score, progress.best_loss = scores.exact, scores.loss
-        run.best = trained_parameters(run.inner_model)
+        run.best = copy_parameters(run.model, run.trained)
 
 
-def _finish(run: Run, model: VideoBlip) -> TrainResult:
-    progress = run.progress
+def _finish(run: Run) -> TrainResult:
+    progress, model = run.progress, run.model
     assert progress.best_step is not None  # noqa: S101  (the last step is always validated)
     restore_parameters(model, run.best)
+    model.freeze(never_trained(run.phases))
     model.train(mode=False)
     losses = [values["train/loss"] for _, values in progress.history if "train/loss" in values]
     return TrainResult(
@@ -188,7 +237,16 @@ def _finish(run: Run, model: VideoBlip) -> TrainResult:
         val_score=progress.best_score,
         val_loss=progress.best_loss,
         train_loss=losses[-1],
+        phases=_phase_results(run),
     )
+
+
+def _phase_results(run: Run) -> dict[str, PhaseResult]:
+    starts = [0.0, *run.progress.phase_ends]
+    return {
+        phase.config.name: PhaseResult(phase.steps, round(end - start, 1))
+        for phase, start, end in zip(run.phases, starts, run.progress.phase_ends, strict=False)
+    }
 
 
 def _progress_bar(run: Run) -> "tqdm[Any]":

@@ -13,30 +13,34 @@ from great_expectations.expectations import core
 from great_expectations.expectations.expectation import Expectation
 
 from eilev import schema
-from eilev.config.validate import Bounds, ValidateConfig
+from eilev.config.validate import Bounds, PhaseBounds, ValidateConfig
 from eilev.schema import Split
 from eilev.validation import expectations as own
 from eilev.vocabulary import KINDS, MEANINGS, listed
 
 NARRATIONS_SUITE = "narrations"
 CLIPS_SUITE = "clips"
-TRAINING_WORDS = "training-words"
-
 _NOTES = {
     NARRATIONS_SUITE: "What was ingested: one row per narrated action of a video.",
     CLIPS_SUITE: "What was decoded: one row per narration, with its frames' place or an error.",
-    "train": "The episodes that the model is trained on, all epochs. Columns that begin with num_"
-    " count the context clips that share the query's verb or noun class.",
+    "train": "The episodes that the model is trained on in one phase, all its epochs. Columns that"
+    " begin with num_ count the context clips that share the query's verb or noun class.",
     "val": "The episodes that decide which state of the model is kept.",
     "test": "Episodes about unseen clips of actions that were trained on.",
     "novel": "Episodes about actions that were never trained on.",
-    TRAINING_WORDS: "One row per narrated clip of the training episodes, with its words there.",
+    "novel_val": "Episodes about other actions that were never trained on, to choose a recipe by.",
 }
+_WORDS_NOTE = "One row per narrated clip of the phase's training episodes, with its words there."
 
 
-def episode_table(split: Split) -> str:
-    """Name of a split's table of episodes."""
-    return f"episodes-{split}"
+def episode_table(split: Split, phase: str | None = None) -> str:
+    """Name of a split's table of episodes, in train of one phase's."""
+    return f"episodes-{split}" if phase is None else f"episodes-{split}-{phase}"
+
+
+def words_table(phase: str) -> str:
+    """Name of the table of what is said in a phase's training episodes."""
+    return f"words-train-{phase}"
 
 
 def build_suites(
@@ -51,22 +55,28 @@ def build_suites(
         splits: splits that have episodes.
         lacking: what the corpus cannot give of a split, for its page.
     """
-    suites = {NARRATIONS_SUITE: _narrations(config), CLIPS_SUITE: _clips(config)}
-    suites |= {episode_table(split): _episodes(split) for split in splits}
-    for split in splits:
-        if split != "train" or config.unique_queries:
-            suites[episode_table(split)].append(_unique_queries())
-    suites[episode_table("train")] += _distribution(config)
-    suites[TRAINING_WORDS] = _dynamic_meaning(config)
-    notes = dict(_NOTES) | {
-        episode_table(split): ". ".join([_NOTES[split].rstrip("."), *lacking.get(split, ())])
-        for split in splits
-    }
-    return [
-        ExpectationSuite(name, expectations, notes=notes[name])
-        for name, expectations in suites.items()
-        if expectations
+    suites = [
+        _suite(NARRATIONS_SUITE, _narrations(config), _NOTES[NARRATIONS_SUITE]),
+        _suite(CLIPS_SUITE, _clips(config), _NOTES[CLIPS_SUITE]),
     ]
+    for split in splits:
+        note = ". ".join([_NOTES[split].rstrip("."), *lacking.get(split, ())])
+        if split != "train":
+            expectations = [*_episodes(split), _unique_queries()]
+            suites.append(_suite(episode_table(split), expectations, note))
+            continue
+        for phase in config.phases:
+            expectations = [*_episodes(split), *_distribution(config, phase)]
+            expectations += [_unique_queries()] if config.unique_queries else []
+            suites.append(_suite(episode_table(split, phase.name), expectations, note))
+            suites.append(
+                _suite(words_table(phase.name), _dynamic_meaning(config, phase), _WORDS_NOTE)
+            )
+    return [suite for suite in suites if suite.expectations]
+
+
+def _suite(name: str, expectations: Sequence[Expectation], note: str) -> ExpectationSuite:
+    return ExpectationSuite(name, [*expectations], notes=note)
 
 
 def _narrations(config: ValidateConfig) -> list[Expectation]:
@@ -91,7 +101,7 @@ def _narrations(config: ValidateConfig) -> list[Expectation]:
         core.ExpectColumnValuesToBeInSet(
             column="split",
             value_set=list(schema.SPLITS),
-            description="Each narration belongs to train, val, test or novel.",
+            description=f"Each narration belongs to {listed(schema.SPLITS)}.",
         ),
     ]
 
@@ -146,10 +156,10 @@ def _episodes(split: Split) -> list[Expectation]:
         own.ExpectQueryFromSplit(description=f"Queries come from {home}."),
         own.ExpectContextFromSplit(description=f"Contexts come from {training}{apart}."),
     ]
-    if split == "novel":
+    if split in ("novel", "novel_val"):
         expectations.append(
             own.ExpectQueryActionToBeUntrained(
-                description="No training clip shows the action of a novel query."
+                description=f"No training clip shows the action of a {split} query."
             )
         )
     return expectations + _structure() + _rewriting()
@@ -192,16 +202,16 @@ def _rewriting() -> list[Expectation]:
     ]
 
 
-def _distribution(config: ValidateConfig) -> list[Expectation]:
+def _distribution(config: ValidateConfig, phase: PhaseBounds) -> list[Expectation]:
     properties = (
         (
             own.ExpectBurstinessBetween,
-            config.burstiness,
+            phase.burstiness,
             "Burstiness: {} of the context clips share the query's verb or noun class.",
         ),
         (
             own.ExpectBurstinessAboveRandomBetween,
-            config.burstiness_above_random,
+            phase.burstiness_above_random,
             "Burstiness exceeds the share that random contexts would have by {}.",
         ),
         (
@@ -219,14 +229,14 @@ def _distribution(config: ValidateConfig) -> list[Expectation]:
     ]
 
 
-def _dynamic_meaning(config: ValidateConfig) -> list[Expectation]:
+def _dynamic_meaning(config: ValidateConfig, phase: PhaseBounds) -> list[Expectation]:
     synonyms = "Synonyms: given the {} class, its word is uncertain by {} bits (0: one word each)."
     homonyms = "Homonyms: given the {} word, its class is uncertain by {} bits (0: one class each)."
     properties: tuple[tuple[type[own.ExpectWordProperty], own.Part, Bounds, str], ...] = (
         (own.ExpectSynonymyBetween, "verb", config.verb_synonymy, synonyms),
         (own.ExpectSynonymyBetween, "noun", config.noun_synonymy, synonyms),
-        (own.ExpectHomonymyBetween, "verb", config.verb_homonymy, homonyms),
-        (own.ExpectHomonymyBetween, "noun", config.noun_homonymy, homonyms),
+        (own.ExpectHomonymyBetween, "verb", phase.verb_homonymy or config.verb_homonymy, homonyms),
+        (own.ExpectHomonymyBetween, "noun", phase.noun_homonymy or config.noun_homonymy, homonyms),
     )
     return [
         expectation(

@@ -1,6 +1,6 @@
 """The tables that expectations are about, and the figures and plots drawn from them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,12 @@ from eilev.distributions.items import ClipFacts, Items, gather_facts, lay_out
 from eilev.episodes.classes import action_numbers
 from eilev.schema import SPLITS, Split
 from eilev.validation.checks import violations
-from eilev.validation.suites import CLIPS_SUITE, NARRATIONS_SUITE, TRAINING_WORDS, episode_table
+from eilev.validation.suites import (
+    CLIPS_SUITE,
+    NARRATIONS_SUITE,
+    episode_table,
+    words_table,
+)
 
 # Edges of the histogram of per-episode burstiness.
 _EDGES = np.linspace(0, 1, 11)
@@ -30,7 +35,7 @@ class Tables:
     properties: Mapping[str, Any]
     # Columns rank, count: the training clips' actions.
     action_frequencies: pd.DataFrame
-    # Columns kind, share, episodes: histogram of the training episodes' burstiness.
+    # Columns phase, kind, share, episodes: histogram of the training episodes' burstiness.
     burstiness: pd.DataFrame
 
 
@@ -39,6 +44,7 @@ def make_tables(
     split: pd.DataFrame,
     clips: pd.DataFrame,
     episodes: Mapping[Split, pd.DataFrame],
+    phases: Sequence[str],
 ) -> Tables:
     """Lay out and measure the data.
 
@@ -47,12 +53,12 @@ def make_tables(
         split: rows of schema.SPLIT.
         clips: rows of schema.CLIPS_INDEX.
         episodes: rows of schema.EPISODES of each split.
+        phases: the curriculum's, in order.
 
     Raises:
-        ValueError: there are no training episodes.
+        ValueError: a phase has no training episodes.
     """
-    if episodes["train"].empty:
-        raise ValueError("there are no training episodes; see the log of the episodes stage")
+    training = split_phases(episodes["train"], phases)
     decoded_ids = set(clips.loc[clips["shard"].notna(), "narration_id"])
     # Narrations given twice are for the suite to find; measuring needs each once.
     facts = gather_facts(
@@ -65,22 +71,51 @@ def make_tables(
         CLIPS_SUITE: _clips_table(clips, narrations),
     }
     splits = tuple(name for name in SPLITS if len(episodes[name]))
-    for name in splits:
+    for name in splits[1:]:
         items = lay_out(episodes[name], facts)
         checked[episode_table(name)] = episodes_table(episodes[name], items, facts, name)
-        if name == "train":
-            checked[TRAINING_WORDS] = measures.item_columns(items)
-    training = checked[episode_table("train")]
+    for phase, rows in training.items():
+        items = lay_out(rows, facts)
+        checked[episode_table("train", phase)] = episodes_table(rows, items, facts, "train")
+        checked[words_table(phase)] = measures.item_columns(items)
+    drawn = {phase: checked[episode_table("train", phase)] for phase in phases}
     return Tables(
         checked=checked,
         splits=splits,
         properties={
             "corpus": measures.corpus_properties(facts),
-            "train_episodes": measures.episode_properties(training, checked[TRAINING_WORDS]),
+            "train_episodes": {
+                phase: measures.episode_properties(table, checked[words_table(phase)])
+                for phase, table in drawn.items()
+            },
         },
         action_frequencies=_action_frequencies(facts),
-        burstiness=_burstiness_histogram(training),
+        burstiness=pd.concat(
+            [_burstiness_histogram(table).assign(phase=phase) for phase, table in drawn.items()],
+            ignore_index=True,
+        ),
     )
+
+
+def split_phases(episodes: pd.DataFrame, phases: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Training episodes of each phase, in the curriculum's order.
+
+    Raises:
+        ValueError: a phase has none, or there are episodes of another one.
+    """
+    found = {str(name): rows for name, rows in episodes.groupby("phase", sort=False)}
+    lacking = [phase for phase in phases if phase not in found]
+    if lacking:
+        raise ValueError(
+            f"there are no training episodes of the phase {lacking[0]}; see the log of the episodes"
+            " stage"
+        )
+    if other := sorted(set(found) - set(phases)):
+        raise ValueError(
+            f"data/episodes/train.parquet has episodes of the phase {other[0]}, which is not in"
+            " params.yaml; run the episodes stage again"
+        )
+    return {phase: found[phase].reset_index(drop=True) for phase in phases}
 
 
 def episodes_table(

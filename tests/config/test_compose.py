@@ -28,7 +28,7 @@ def composed(*overrides):
 def test_groups_have_the_documented_choices():
     assert {group: set(choices(group, CONF)) for group in GROUPS} == {
         "data": {"synthetic", "ego4d", "epic_kitchens", "table"},
-        "recipe": {"eilev", "videoblip"},
+        "recipe": {"binding", "eilev", "videoblip"},
         "model": {"tiny", "smollm2-135m", "blip2-opt-2.7b", "blip2-flan-t5-xl"},
     }
 
@@ -40,9 +40,11 @@ def test_every_combination_composes_and_is_valid(data, recipe, model):
     assert check_section(yaml.safe_load(text), Params, "text") == params
     assert params.ingest.source == ("ego4d" if data == "synthetic" else data)
     assert (ROOT / params.train.launch).is_file()
-    with_contexts = {shots for shots in params.episodes.train.shots if shots}
-    assert bool(with_contexts) == (recipe == "eilev")
-    assert (params.validate_.burstiness.min is None) == (recipe == "videoblip")
+    with_contexts = [any(phase.shots) for phase in params.episodes.train]
+    measured = [phase.burstiness.min is not None for phase in params.validate_.phases]
+    assert with_contexts == measured
+    expected = {"eilev": [True], "videoblip": [False], "binding": [False, True, True]}
+    assert with_contexts == expected[recipe]
     assert (params.train.model.scratch is None) == model.startswith("blip2")
 
 
@@ -53,17 +55,20 @@ def test_the_committed_params_are_the_default_composition_byte_for_byte():
 
 @pytest.mark.parametrize("model", ["blip2-opt-2.7b", "blip2-flan-t5-xl"])
 def test_full_size_carries_the_published_hyperparameters(model):
-    params = composed("data=ego4d", f"model={model}")
+    params = composed("data=ego4d", "recipe=eilev", f"model={model}")
     train = params.train
     assert train.model.pretrained == f"Salesforce/{model}"
     assert train.model.freeze == ("vision_model", "language_model")
-    assert (params.episodes.train.shots, params.episodes.epochs) == ((16,), 5)
-    assert {item.meaning for item in params.episodes.train.mixture} == {"natural"}
+    (phase,) = params.episodes.train
+    assert (phase.shots, phase.epochs) == ((16,), 5)
+    assert {item.meaning for item in phase.mixture} == {"natural"}
     launch = yaml.safe_load((ROOT / train.launch).read_text())
     assert train.batch_size * train.accumulation_steps * launch["num_processes"] == 128
     assert launch["mixed_precision"] == "bf16"
     assert (train.learning_rate, train.weight_decay, train.warmup_steps) == (1e-5, 0.05, 0)
-    assert (train.loss_on, train.content_weight, train.guidance) == ("query", 1.0, 0.0)
+    assert (train.loss_on, train.content_weight) == ("query", 1.0)
+    assert (train.phases[0].guidance, train.phases[0].learning_rate_scale) == (0.0, 1.0)
+    assert params.split.novel_val_share == 0
     assert train.select_by == "loss"
     augment = train.augment
     assert (augment.randaugment, augment.crop_scale) == (5, (0.5, 1.0))
@@ -117,7 +122,7 @@ def test_real_annotations_meet_the_profile(recipe, epic_kitchens, tmp_path, monk
     """All bounds but the number of narrations, on the published validation annotations."""
     monkeypatch.chdir(tmp_path)
     profile = ["data=epic_kitchens", f"recipe={recipe}", "model=blip2-opt-2.7b"]
-    small = ["validate.num_narrations.min=9000", "episodes.epochs=1"]
+    small = ["validate.num_narrations.min=9000", "episodes.train.0.epochs=1"]
     few = ["episodes.evaluation.max_queries=50", "episodes.val.max_queries=50"]
     Path("params.yaml").write_text(compose_params([*profile, *small, *few], CONF)[0])
     table = read_source("epic_kitchens", epic_kitchens, None).narrations

@@ -102,7 +102,7 @@ def test_a_key_has_its_kind_its_values_and_its_docstring():
         "  paper's profile  1.0e-05",
         "",
     ]
-    assert lines[4].startswith("AdamW's greatest learning rate.")
+    assert lines[4].startswith("AdamW's greatest learning rate,")
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,11 @@ def test_a_key_has_its_kind_its_values_and_its_docstring():
         ("train.betas", "list of 2 (number from 0 to 1)"),
         ("train.prompts", "list of 1 or more (text)"),
         ("train.augment.symmetries", "`true` or `false`"),
+        ("episodes.train", "list of 1 or more (record)"),
         ("episodes.train.mixture", "list (record)"),
         ("train.model.scratch", "record, or null"),
         ("train.model.scratch.vision.hidden_size", "whole number, 1 or more"),
-        ("validate.burstiness.min", "number, or null"),
+        ("validate.phases.burstiness.min", "number, or null"),
         ("train", "section"),
     ],
 )
@@ -136,7 +137,7 @@ def test_a_section_lists_its_keys_a_line_each():
 
 
 def test_a_place_in_a_list_is_found_as_errors_name_it():
-    assert explain("episodes.train.mixture.0.kind", COLUMNS).startswith(
+    assert explain("episodes.train.1.mixture.0.kind", COLUMNS).startswith(
         "episodes.train.mixture.kind: one of `bursty`"
     )
 
@@ -144,9 +145,9 @@ def test_a_place_in_a_list_is_found_as_errors_name_it():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("train.guidence", r"no key 'train\.guidence'; did you mean train\.guidance\?"),
-        ("guidance", r"did you mean train\.guidance\?"),
-        ("num_frames", r"did you mean clips\.num_frames\?"),
+        ("train.guidence", r"no key 'train\.guidence'; did you mean train\.phases\.guidance\?"),
+        ("guidance", r"did you mean train\.phases\.guidance\?"),
+        ("num_frames", r"did you mean clips\.num_frames,"),
         ("nothing like it", "`eilev params` prints all of them"),
     ],
 )

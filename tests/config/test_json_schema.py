@@ -45,14 +45,14 @@ def test_the_committed_params_satisfy_theirs():
     ("key", "value", "message"),
     [
         ("train.guidanse", 0.0, "'guidanse' was unexpected"),
-        ("train.guidance", -1.0, "less than the minimum"),
+        ("train.content_weight", -1.0, "less than or equal to the minimum"),
         ("train.seed", "0", "not of type 'integer'"),
         ("train.betas", [0.9, 1.5], "greater than the maximum"),
         ("train.betas", [0.9], "is too short"),
         ("clips.frame_size", 50, "not a multiple of 32"),
         ("clips.window_s", 0, "less than or equal to the minimum"),
         ("split.by", "verb", "is not one of"),
-        ("episodes.train.mixture", [{"kind": "bursty"}], "is a required property"),
+        ("episodes.val.mixture", [{"kind": "bursty"}], "is a required property"),
     ],
 )
 def test_a_bad_value_is_marked(key, value, message):

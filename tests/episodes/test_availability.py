@@ -4,6 +4,7 @@ from eilev.config.conditions import CONDITIONS
 from eilev.episodes.account import Account
 from eilev.episodes.availability import missing_kinds, require_some, unavailable, why_not
 
+SPLITS = ("test", "novel")
 ASKED = ("bursty", "contrastive", "shuffled", "new_words")
 
 
@@ -20,7 +21,7 @@ def summary():
 
 
 def test_conditions_lack_what_their_episodes_or_their_changes_lack(summary):
-    found = unavailable(summary, ASKED)
+    found = unavailable(summary, ASKED, SPLITS)
     assert set(found) == {"test", "novel"}
     for conditions in found.values():
         assert list(conditions) == [*ASKED, "contrastive_shuffled"]
@@ -41,11 +42,11 @@ def test_kinds_are_missing_whatever_is_asked_afterwards(summary):
 
 
 def test_nothing_to_show_is_refused_by_name(summary):
-    require_some(summary, unavailable(summary, ["contrastive"]))
+    require_some(summary, unavailable(summary, ["contrastive"], SPLITS))
     for shots in summary["test"]["contrastive"]:
         summary["test"]["contrastive"][shots] = {"episodes": 0, "left_out": 3, "reason": "3 x few"}
     with pytest.raises(ValueError, match=r"evaluate\.conditions: .*test: no contrastive .*3 x few"):
-        require_some(summary, unavailable(summary, ["contrastive"]))
+        require_some(summary, unavailable(summary, ["contrastive"], SPLITS))
 
 
 def test_episodes_as_they_are_can_always_be_shown():

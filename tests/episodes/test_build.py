@@ -13,6 +13,7 @@ from eilev.config.episodes import (
     EvaluationEpisodes,
     Marginal,
     MixtureItem,
+    TrainingPhase,
 )
 from eilev.episodes import account, build, marginal, recipes
 from eilev.episodes.account import Account
@@ -25,11 +26,20 @@ MIXTURE = (
     MixtureItem(kind="random", meaning="canonical", share=0.2),
     MixtureItem(kind="contrastive", meaning="permuted", share=0.4, ways=2),
 )
+NATURAL = (MixtureItem(kind="bursty", meaning="natural", share=1.0),)
 CONFIG = EpisodesConfig(
     seed=0,
-    epochs=2,
     verb_noun_ratio=0.5,
-    train=EpisodeMixture(shots=(4,), mixture=MIXTURE, max_queries=None, marginal=None),
+    train=(
+        TrainingPhase(
+            name="contexts",
+            epochs=2,
+            shots=(4,),
+            mixture=MIXTURE,
+            max_queries=None,
+            marginal=None,
+        ),
+    ),
     val=EpisodeMixture(
         shots=(4,),
         mixture=(MixtureItem(kind="bursty", meaning="permuted", share=1.0),),
@@ -44,6 +54,11 @@ CONFIG = EpisodesConfig(
         max_queries=25,
     ),
 )
+
+
+def changed(**fields: Any) -> EpisodesConfig:
+    """CONFIG with another phase of training."""
+    return CONFIG.model_copy(update={"train": (CONFIG.train[0].model_copy(update=fields),)})
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +180,21 @@ def test_evaluation_asks_the_same_queries_at_every_shot_count(
             assert action[query][0] != OTHER_VERB
 
 
+def test_phases_follow_each_other_epoch_after_epoch(world: World) -> None:
+    first = CONFIG.train[0].model_copy(update={"name": "clips", "shots": (0,), "mixture": NATURAL})
+    both = CONFIG.model_copy(update={"train": (first, *CONFIG.train)})
+    table = _build(world, both)["train"]
+    assert [*table.groupby("epoch")["phase"].unique().map(list)] == [
+        ["clips"],
+        ["clips"],
+        ["contexts"],
+        ["contexts"],
+    ]
+    assert table["epoch"].is_monotonic_increasing
+    assert set(table.loc[table["phase"] == "clips", "shots"]) == {0}
+    assert _build(world, both)["val"]["phase"].isna().all()
+
+
 def test_a_share_is_divided_among_the_shot_counts_that_fit() -> None:
     mixture = EpisodeMixture(shots=(0, 2, 3), mixture=MIXTURE, max_queries=None, marginal=None)
     made, shares = recipes.mixture_recipes(mixture)
@@ -258,9 +288,8 @@ def test_without_any_contrastive_context_there_is_none_without_shots_either(worl
 
 def test_evaluation_does_without_contexts_that_training_clips_cannot_give(world: World) -> None:
     asked = CONFIG.evaluation.model_copy(update={"shots": (0, 2, 8), "kinds": ("bursty", "random")})
-    natural = (MixtureItem(kind="bursty", meaning="natural", share=1.0),)
-    mixture = EpisodeMixture(shots=(0,), mixture=natural, max_queries=None, marginal=None)
-    config = CONFIG.model_copy(update={"evaluation": asked, "train": mixture, "val": mixture})
+    mixture = EpisodeMixture(shots=(0,), mixture=NATURAL, max_queries=None, marginal=None)
+    config = changed(**dict(mixture)).model_copy(update={"evaluation": asked, "val": mixture})
     few = world.split.index[world.split["split"] == "train"][5:]
     split = world.split.copy()
     split.loc[few, "split"] = "test"
@@ -289,8 +318,7 @@ def test_too_few_clips_are_an_error(world: World) -> None:
 
 def test_a_reshaped_marginal_asks_equally_often_about_the_top_actions(world: World) -> None:
     uniform = Marginal(top_actions=5, zipf_exponent=0.0)
-    train = CONFIG.train.model_copy(update={"marginal": uniform})
-    tables = _build(world, CONFIG.model_copy(update={"train": train}))
+    tables = _build(world, changed(marginal=uniform))
     actions = _actions(world)
     asked = Counter(actions[query] for query in tables["train"]["query"])
     assert len(asked) == 5
@@ -299,11 +327,9 @@ def test_a_reshaped_marginal_asks_equally_often_about_the_top_actions(world: Wor
 
 
 def test_more_actions_than_there_are_is_an_error_that_names_the_key(world: World) -> None:
-    train = CONFIG.train.model_copy(
-        update={"marginal": Marginal(top_actions=10_000, zipf_exponent=1.0)}
-    )
+    config = changed(marginal=Marginal(top_actions=10_000, zipf_exponent=1.0))
     with pytest.raises(ValueError, match=r"episodes\.train: .*marginal\.top_actions is 10000"):
-        _build(world, CONFIG.model_copy(update={"train": train}))
+        _build(world, config)
 
 
 def test_an_item_may_have_shot_counts_of_its_own() -> None:

@@ -16,6 +16,7 @@ def config(**changes: Any) -> SplitConfig:
         "by": "action",
         "common_share": 0.8,
         "num_common_actions": None,
+        "novel_val_share": 0.0,
         "train_val_share": 0.75,
         "train_share": 0.75,
     }
@@ -126,3 +127,19 @@ def test_an_empty_split_names_the_parameter(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         split(narrations(ACTIONS, num_videos), **changes)
+
+
+def test_some_rare_actions_are_held_out_to_choose_by() -> None:
+    """Whole actions up to the share, the same for the same seed; the common ones stay put."""
+    actions = [("cut", f"noun-{i // 4:02d}") for i in range(80)] + [("wash", "cup")] * 320
+    table = narrations(actions, 20)
+    plain = split_narrations(table, config(), np.random.default_rng(3))["split"]
+    held = split_narrations(table, config(novel_val_share=0.25), np.random.default_rng(3))["split"]
+    rare = table["verb_class"] == "cut"
+    assert (plain[~rare] == held[~rare]).all()
+    assert (plain[rare] == "novel").all()
+    assert (held[rare] == "novel_val").sum() == 20
+    assert held[rare].groupby(table["noun_class"]).nunique().max() == 1
+    everything = config(novel_val_share=1.0)
+    left = split_narrations(table, everything, np.random.default_rng(3))["split"]
+    assert (left == "novel").sum() == 4

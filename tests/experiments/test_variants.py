@@ -21,11 +21,8 @@ def base(monkeypatch):
     return yaml.safe_load(Path("params.yaml").read_text())
 
 
-def test_the_pipelines_have_every_variant_and_three_seeds():
-    binding = yaml.safe_load((ROOT / "experiments/binding/dvc.yaml").read_text())["stages"]
-    runs = [name for name in binding if name != "results"]
-    assert [*MATRIX["name"], *runs] == list(VARIANTS)
-    assert all(len(set(binding[name]["matrix"]["seed"])) >= 3 for name in runs)
+def test_the_pipeline_has_every_variant_and_three_seeds():
+    assert MATRIX["name"] == list(VARIANTS)
     assert len(set(MATRIX["seed"])) >= 3
 
 
@@ -43,13 +40,8 @@ def test_every_variant_is_valid_and_changes_what_it_says(base, variant, tmp_path
 
 def _at(params, key):
     for part in key.split("."):
-        params = params[part]
+        params = params[int(part) if part.isdigit() else part]
     return params
-
-
-def test_a_run_starts_from_the_model_of_its_own_seed(base):
-    params = variants.variant_params(base, "binding", seed=2)
-    assert params["train"]["model"]["pretrained"] == "../matching-2/data/train/model"
 
 
 def test_unknown_variants_and_keys_are_named(base, tmp_path, monkeypatch):
@@ -66,12 +58,12 @@ def test_a_failing_stage_leaves_no_metrics(base, tmp_path, monkeypatch, capfd):
     """Without narrations the first stage fails, names the file, and nothing is written."""
     (tmp_path / "experiments").mkdir()
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(base))
-    (tmp_path / variants.VARIANTS).write_text("eilev: {}")
+    (tmp_path / variants.VARIANTS).write_text("default: {}")
     (tmp_path / "data").mkdir()
     write_json({}, tmp_path / "data/mine/metrics/other-0.json")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "sys.argv", ["run", "--variant", "eilev", "--seed", "0", "--into", "data/mine"]
+        "sys.argv", ["run", "--variant", "default", "--seed", "0", "--into", "data/mine"]
     )
     with pytest.raises(SystemExit) as stopped:
         variants.main()

@@ -23,13 +23,24 @@ SMALL = {
     "synthesize": {"num_actions": 400, "num_videos": 16, "num_verbs": 4, "num_nouns": 8},
     "split": {"train_val_share": 0.7, "train_share": 0.8},
     "episodes": {
-        "epochs": 1,
-        "train": {
-            "shots": [0, 2],
-            "max_queries": 48,
-            "marginal": None,
-            "mixture": [{"kind": "bursty", "meaning": "natural", "share": 1.0}],
-        },
+        "train": [
+            {
+                "name": "clips",
+                "epochs": 1,
+                "shots": [0],
+                "max_queries": 32,
+                "marginal": None,
+                "mixture": [{"kind": "bursty", "meaning": "natural", "share": 1.0}],
+            },
+            {
+                "name": "contexts",
+                "epochs": 1,
+                "shots": [0, 2],
+                "max_queries": 48,
+                "marginal": None,
+                "mixture": [{"kind": "bursty", "meaning": "natural", "share": 1.0}],
+            },
+        ],
         "val": {
             "shots": [2],
             "max_queries": 16,
@@ -47,12 +58,39 @@ SMALL = {
     "validate": {
         "num_narrations": {"min": 100, "max": None},
         "zipf_exponent": {"min": 0.1, "max": None},
-        "burstiness": {"min": 0.5, "max": None},
-        "burstiness_above_random": {"min": 0.05, "max": None},
         "verb_homonymy": {"min": None, "max": None},
         "noun_homonymy": {"min": None, "max": None},
+        "phases": [
+            {
+                "name": "clips",
+                "burstiness": {"min": None, "max": None},
+                "burstiness_above_random": {"min": None, "max": None},
+                "verb_homonymy": None,
+                "noun_homonymy": None,
+            },
+            {
+                "name": "contexts",
+                "burstiness": {"min": 0.5, "max": None},
+                "burstiness_above_random": {"min": 0.05, "max": None},
+                "verb_homonymy": None,
+                "noun_homonymy": None,
+            },
+        ],
     },
-    "train": {"batch_size": 16, "validate_every": 2, "checkpoint_every": 2},
+    "train": {
+        "phases": [
+            {"name": "clips", "freeze": [], "learning_rate_scale": 1.0, "guidance": 0.0},
+            {
+                "name": "contexts",
+                "freeze": ["vision_model"],
+                "learning_rate_scale": 0.5,
+                "guidance": 1.0,
+            },
+        ],
+        "batch_size": 16,
+        "validate_every": 2,
+        "checkpoint_every": 2,
+    },
     "export": {"parity_episodes": 4},
     "report": {"num_samples": 2},
 }

@@ -7,7 +7,7 @@ from eilev.report.charts import (
     calibration_curves,
     in_context_curves,
 )
-from eilev.report.page import curve_table, headline, training_charts
+from eilev.report.page import curve_table, headline, phase_borders, sight, training_charts
 
 
 def curve(*scores):
@@ -28,6 +28,23 @@ def test_headline_states_both_ends_of_the_novel_curve():
 def test_headline_falls_back_to_test_without_novel_actions():
     metrics = {"test": {"bursty": curve(0.25, 0.5)}}
     assert "test: unseen clips" in headline(metrics)
+
+
+def test_the_first_lines_say_what_is_left_without_the_videos():
+    metrics = {
+        "novel": {
+            "bursty": curve(0.125, 0.75),
+            "shuffled": curve(0.125, 0.5),
+            "no_video": curve(0.0, 0.25),
+            "contrastive": curve(0.125, 0.875),
+        },
+        "probes": {"novel": {"contrastive_shuffled": {"0": 0.125, "8": 0.0625}}},
+    }
+    assert "in contrastive contexts 0.875 becomes 0.062 (exchanged)" in sight(metrics)
+    assert "in bursty ones 0.750 becomes 0.500 (exchanged) and 0.250 (blank)" in sight(metrics)
+    del metrics["novel"]["no_video"]
+    assert "in bursty ones 0.750 becomes 0.500 (exchanged)." in sight(metrics)
+    assert sight({"novel": {"bursty": curve(0.1, 0.2)}, "probes": {"novel": {}}}) == ""
 
 
 def test_table_has_a_row_per_condition_and_a_dash_for_what_was_not_scored():
@@ -59,11 +76,15 @@ def test_data_charts_name_what_they_show():
 def test_training_charts_read_dvclive_tables(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "loss.tsv").write_text("step\tloss\n0\t2.5\n10\t1.5\n")
+    (tmp_path / "train" / "phase.tsv").write_text("step\tphase\n0\t0\n10\t1\n")
     (tmp_path / "val").mkdir()
     (tmp_path / "val" / "exact.tsv").write_text("step\texact\n10\t0.5\n")
     loss, score = training_charts(tmp_path)
     assert "train/loss" in loss
     assert "val/exact" in score
+    (tmp_path / "train" / "phase.tsv").unlink()
+    assert training_charts(tmp_path)[0].count("stroke-dasharray") < loss.count("stroke-dasharray")
+    assert phase_borders([]) == []
 
 
 def test_a_condition_without_scores_is_left_out_of_the_picture():

@@ -12,6 +12,7 @@ from eilev import paths, schema
 from eilev.parquet import write_table
 from eilev.stages import episodes
 from tests.conftest import ROOT
+from tests.kitchen import put_phase
 from tests.worlds import make_world
 
 # Ego4D has 290,000 narrations. Parquet is read in pieces of 131,072 rows.
@@ -39,8 +40,9 @@ def test_as_many_narrations_as_ego4d_has(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     write_many_narrations()
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["episodes"]["epochs"] = 1
-    params["episodes"]["train"]["shots"] = [0, 2]
+    bursty = {"shots": [0, 2], "mixture": [{"kind": "bursty", "meaning": "natural", "share": 1.0}]}
+    put_phase(params, **bursty)
+    params["episodes"]["val"] |= bursty
     Path("params.yaml").write_text(yaml.safe_dump(params))
     episodes.main()
     split = pd.read_parquet(paths.SPLIT)

@@ -42,7 +42,7 @@ def workspace(tmp_path, monkeypatch, tiny_bundle):
     ).assign(verb_class=None, noun_class=None, verb_word=None, noun_word=None)
     write_table(narrations, schema.NARRATIONS, paths.NARRATIONS)
     episodes = pd.DataFrame({"query": IDS[:1], "context": [IDS[1:]], "shots": 2, "epoch": 0})
-    episodes = episodes.assign(kind="random", meaning="natural", narrations=None)
+    episodes = episodes.assign(kind="random", meaning="natural", phase=None, narrations=None)
     write_table(episodes.iloc[:0], schema.EPISODES, paths.EPISODES / "novel.parquet")
     write_table(episodes, schema.EPISODES, paths.EPISODES / "test.parquet")
     cell = {"episodes": 0, "left_out": 1, "reason": "1 x too few clips"}

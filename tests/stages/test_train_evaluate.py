@@ -11,7 +11,7 @@ from eilev.model.checkpoint import load_model
 from eilev.parquet import write_table
 from eilev.stages import evaluate, train
 from tests.conftest import ROOT
-from tests.kitchen import make_kitchen, tiny_train_config, write_shard
+from tests.kitchen import make_kitchen, put_phase, tiny_train_config, write_shard
 from tests.tiny import PROMPT
 
 
@@ -31,6 +31,7 @@ def workspace(tmp_path, monkeypatch, kitchen):
     write_shard(kitchen.clips)
     write_json({"success": True, "data": {"corpus": {}}}, paths.VALIDATION)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    put_phase(params)
     params["train"] = tiny_train_config().model_dump(mode="json")
     params["evaluate"] |= {"prompt": PROMPT, "max_new_tokens": 8}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))

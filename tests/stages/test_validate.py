@@ -10,6 +10,7 @@ from eilev import paths, schema
 from eilev.io import read_json
 from eilev.parquet import write_table
 from eilev.stages import episodes, validate
+from tests.kitchen import put_phase
 from tests.worlds import make_world
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -24,11 +25,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_table(world.split, schema.SPLIT, paths.SPLIT)
     write_table(world.clips, schema.CLIPS_INDEX, paths.CLIPS / "index.parquet")
     params = yaml.safe_load(PARAMS.read_text())
-    params["episodes"]["epochs"] = 1
-    params["episodes"]["train"] |= {
-        "shots": [4],
-        "mixture": [{"kind": "bursty", "meaning": "natural", "share": 1.0}],
-    }
+    natural = [{"kind": "bursty", "meaning": "natural", "share": 1.0}]
+    put_phase(params, shots=[4], mixture=natural)
     params["episodes"]["val"] |= {"shots": [4], "max_queries": 20}
     params["episodes"]["evaluation"] |= {"shots": [0, 4], "ways": 2, "max_queries": 20}
     params["validate"]["num_narrations"] = {"min": 500, "max": None}
@@ -38,7 +36,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _change(path: Path, kind: str) -> None:
     params = yaml.safe_load(path.read_text())
-    params["episodes"]["train"]["mixture"][0]["kind"] = kind
+    params["episodes"]["train"][0]["mixture"][0]["kind"] = kind
     path.write_text(yaml.safe_dump(params))
 
 
@@ -47,7 +45,7 @@ def test_sound_episodes_pass(workspace: Path) -> None:
     validate.main()
     found = read_json(paths.VALIDATION)
     assert found["success"] is True
-    assert found["data"]["train_episodes"]["burstiness"] > 0.95
+    assert found["data"]["train_episodes"]["contexts"]["burstiness"] > 0.95
     assert found["data"]["corpus"]["num_actions"] > 10
     frequencies = pd.read_csv(paths.VALIDATION_PLOTS / "action_frequencies.csv")
     assert frequencies["count"].is_monotonic_decreasing
@@ -62,10 +60,10 @@ def test_lost_burstiness_stops_the_pipeline(workspace: Path) -> None:
     episodes.main()
     with pytest.raises(SystemExit) as stopped:
         validate.main()
-    observed = read_json(paths.VALIDATION)["data"]["train_episodes"]["burstiness"]
+    observed = read_json(paths.VALIDATION)["data"]["train_episodes"]["contexts"]["burstiness"]
     assert observed < 0.5
     message = str(stopped.value)
-    assert "expect_burstiness_between (episodes-train, table)" in message
+    assert "expect_burstiness_between (episodes-train-contexts, table)" in message
     assert f"expected min 0.95 and max 1.0, observed {observed}" in message
     assert "\nexpect_burstiness_above_random_between" in message
     assert "expect_no_query_leakage" not in message

@@ -1,12 +1,12 @@
 import numpy as np
 
-from eilev.training.batches import RunBatches
+from eilev.training.batches import PhaseBatches
 
 EPOCHS = np.repeat([0, 1, 2], 10)
 
 
 def rows(**options):
-    return list(RunBatches(EPOCHS, batch_size=4, **{"seed": 0} | options))
+    return list(PhaseBatches(np.arange(30), EPOCHS, batch_size=4, **{"seed": 0} | options))
 
 
 def test_every_row_once_epoch_after_epoch():
@@ -27,4 +27,11 @@ def test_order_depends_on_seed_and_epoch():
 
 def test_a_resumed_run_goes_on_with_the_next_batch():
     assert rows(start=3) == rows()[3:]
-    assert len(RunBatches(EPOCHS, 4, seed=0, start=3)) == 5
+    assert len(PhaseBatches(np.arange(30), EPOCHS, 4, seed=0, start=3)) == 5
+
+
+def test_a_phase_has_its_own_rows():
+    mine = np.arange(10, 30)
+    batches = list(PhaseBatches(mine, EPOCHS[mine], batch_size=4, seed=0))
+    assert sorted(row for batch in batches for row in batch) == mine.tolist()
+    assert batches[0] == rows()[2][2:] + rows()[3][:2]

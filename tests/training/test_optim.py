@@ -3,17 +3,22 @@ import math
 import pytest
 
 from eilev.training.optim import build_optimizer, learning_rate
-from tests.kitchen import tiny_train_config
+from tests.kitchen import tiny_train_config, train_phase
 from tests.tiny import tiny_model
 
 
-def rates(num_steps=10, **changes):
+def rates(num_steps=10, scale=1.0, **changes):
     config = tiny_train_config(learning_rate=1.0, **changes)
-    return [learning_rate(step, num_steps, config) for step in range(num_steps)]
+    phase = train_phase(learning_rate_scale=scale)
+    return [learning_rate(step, num_steps, config, phase) for step in range(num_steps)]
 
 
 def test_warm_up_rises_in_a_line_to_the_full_rate():
     assert rates(warmup_steps=4, schedule="constant") == [0.25, 0.5, 0.75] + [1.0] * 7
+
+
+def test_a_phase_scales_the_rate():
+    assert rates(scale=0.5) == pytest.approx([rate / 2 for rate in rates()])
 
 
 def test_linear_schedule_falls_to_zero_at_the_end():

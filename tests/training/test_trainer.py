@@ -19,7 +19,7 @@ from eilev.training.episode_model import EpisodeModel
 from eilev.training.trainer import TrainingError
 from eilev.training.validation import validate
 from tests.kitchen import make_kitchen
-from tests.training.tiny_run import run
+from tests.training.tiny_run import curriculum, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,6 +115,45 @@ def test_two_processes_train_as_one_that_accumulates(tmp_path, monkeypatch):
         torch.testing.assert_close(weights[name], value, atol=1e-4, rtol=0)
 
 
+def test_phases_follow_each_other(tmp_path):
+    """Each has its own schedule; the second leaves the eyes as the first left them."""
+    kitchen, changes = curriculum()
+    result, weights, recorder, _ = run(tmp_path / "both", kitchen, **changes)
+    assert {name: phase.steps for name, phase in result.phases.items()} == {
+        "clips": 15,
+        "contexts": 15,
+    }
+    rows = [(s, v["train/phase"]) for s, v in recorder.rows if "train/phase" in v]
+    assert rows == [(10, 0), (15, 0), (20, 1), (30, 1)]
+    assert result.best_step > 15
+    # Not frozen in every phase: all of them are told to be trained.
+    assert {name.split(".")[0] for name in weights} >= {"vision_model", "qformer"}
+    rates = recorder.column("train/learning_rate")
+    assert rates[0] > rates[1] < rates[2] > rates[3]
+    half = replace(kitchen, episodes=kitchen.episodes | {"train": first_phase(kitchen)})
+    # Validated once, its last weights are its best.
+    alone = {"phases": changes["phases"][:1], "validate_every": 100}
+    _, after_first, _, _ = run(tmp_path / "one", half, **alone)
+    for name, value in weights.items():
+        same = torch.equal(value, after_first[name])
+        assert same == name.startswith("vision_model"), name
+
+
+def first_phase(kitchen):
+    train = kitchen.episodes["train"]
+    return train[train["phase"] == "clips"]
+
+
+def test_episodes_and_parameters_must_have_the_same_phases(tmp_path):
+    kitchen, changes = curriculum()
+    with pytest.raises(
+        ValueError, match=r"phase \'clips\', which train\.phases in params\.yaml lacks"
+    ):
+        run(tmp_path, kitchen, phases=changes["phases"][1:])
+    with pytest.raises(ValueError, match="episodes of the phase 'clips' are empty"):
+        run(tmp_path, make_kitchen(), **changes)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(kitchen, tmp_path):
     with pytest.raises(TrainingError, match=r"loss of step \d+ is nan.*learning_rate"):
         run(tmp_path, kitchen, learning_rate=1e30, warmup_steps=0)
@@ -127,18 +166,20 @@ def test_empty_episodes_are_refused(kitchen, tmp_path):
 
 
 def test_a_killed_run_ends_as_if_it_had_never_stopped(tmp_path):
-    """SIGTERM in the middle, resume, SIGKILL later, resume: the weights of an unbroken run."""
+    """SIGTERM in the middle, resume, SIGKILL in the second phase, resume: the weights of an
+    unbroken run."""
     checkpoints = tmp_path / "checkpoints"
     assert stop_after(4, signal.SIGTERM, checkpoints) == 128 + signal.SIGTERM
     assert list(checkpoints.glob("step-*"))
     assert stop_after(16, signal.SIGKILL, checkpoints) == -signal.SIGKILL
     resumed_at = max(int(path.name[5:]) for path in checkpoints.glob("step-*"))
-    kitchen = make_kitchen(epochs=4)
-    result, weights, recorder, _ = run(checkpoints, kitchen)
-    unbroken, expected, record, _ = run(tmp_path / "other", kitchen)
-    assert 16 <= resumed_at < result.steps
+    kitchen, changes = curriculum()
+    result, weights, recorder, _ = run(checkpoints, kitchen, **changes)
+    unbroken, expected, record, _ = run(tmp_path / "other", kitchen, **changes)
+    first = unbroken.phases["clips"].steps
+    assert 4 < first <= 16 <= resumed_at < result.steps
     for name, value in expected.items():
-        torch.testing.assert_close(weights[name], value, atol=1e-6, rtol=0)
+        assert torch.equal(weights[name], value), name
     assert result.best_step == unbroken.best_step
     for name in ("train/loss", "val/loss", "val/exact"):
         assert recorder.column(name) == pytest.approx(record.column(name), abs=1e-5)

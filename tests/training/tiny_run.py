@@ -8,11 +8,11 @@ from accelerate import Accelerator, PartialState
 from safetensors.torch import save_file
 
 from eilev.training.batches import NO_AUGMENTATION
-from eilev.training.resume import trained_parameters
+from eilev.training.resume import copy_parameters, trained_names
 from eilev.training.run import Resumption
 from eilev.training.setup import set_up
 from eilev.training.trainer import train
-from tests.kitchen import make_kitchen, tiny_train_config
+from tests.kitchen import make_kitchen, tiny_train_config, train_phase
 
 
 @dataclass
@@ -40,12 +40,21 @@ def run(folder, kitchen=None, **changes):
     resumption = Resumption(Path(folder), f"{sorted(changes.items())}")
     accelerator = Accelerator(gradient_accumulation_steps=config.accumulation_steps)
     result = train(setup.model, setup.data, config, accelerator, recorder, resumption)
-    return result, trained_parameters(setup.model), recorder, setup
+    return result, copy_parameters(setup.model, trained_names(setup.model)), recorder, setup
+
+
+def curriculum():
+    """Kitchen and changes of a run of two phases, the second with frozen eyes and guidance."""
+    first = train_phase(name="clips")
+    second = train_phase(freeze=("vision_model",), learning_rate_scale=0.5, guidance=0.5)
+    return make_kitchen(phases=("clips", "contexts")), {"phases": (first, second)}
 
 
 if __name__ == "__main__":
     checkpoints, output, *still = sys.argv[1:]
-    changes = {"augment": NO_AUGMENTATION} if still else {}
-    weights = run(checkpoints, make_kitchen(epochs=4), **changes)[1]
+    own_kitchen, changes = curriculum()
+    if still:
+        own_kitchen, changes = make_kitchen(epochs=4), {"augment": NO_AUGMENTATION}
+    weights = run(checkpoints, own_kitchen, **changes)[1]
     if PartialState().is_main_process:
         save_file(weights, output)

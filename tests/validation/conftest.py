@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from eilev.config.validate import Bounds, ValidateConfig
+from eilev.config.validate import Bounds, PhaseBounds, ValidateConfig
 from eilev.distributions.items import ClipFacts, gather_facts
 from eilev.schema import Split
 from tests.episodes.test_build import CONFIG
@@ -29,12 +29,19 @@ def bounds() -> ValidateConfig:
     return ValidateConfig(
         num_narrations=Bounds(min=100, max=None),
         decoded_share=Bounds(min=0.99, max=1.0),
-        burstiness=Bounds(min=0.6, max=0.9),
-        burstiness_above_random=Bounds(min=0.4, max=None),
         zipf_exponent=Bounds(min=0.5, max=1.5),
         unique_queries=True,
         verb_synonymy=Bounds(min=0.1, max=None),
         noun_synonymy=Bounds(min=0.1, max=None),
         verb_homonymy=Bounds(min=0.1, max=None),
         noun_homonymy=Bounds(min=0.1, max=None),
+        phases=(
+            PhaseBounds(
+                name="contexts",
+                burstiness=Bounds(min=0.6, max=0.9),
+                burstiness_above_random=Bounds(min=0.4, max=None),
+                verb_homonymy=None,
+                noun_homonymy=None,
+            ),
+        ),
     )

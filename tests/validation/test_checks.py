@@ -8,7 +8,7 @@ from eilev.config.episodes import MixtureItem
 from eilev.distributions.items import ClipFacts, lay_out
 from eilev.schema import Split
 from eilev.validation.checks import violations
-from tests.episodes.test_build import CONFIG
+from tests.episodes.test_build import changed
 from tests.validation import mutations
 from tests.worlds import World, episode_frames
 
@@ -61,8 +61,7 @@ def test_no_episodes(episodes: dict[Split, pd.DataFrame], facts: ClipFacts) -> N
 @pytest.fixture(scope="module")
 def renamed(world: World) -> pd.DataFrame:
     mixture = (MixtureItem(kind="bursty", meaning="renamed", share=1.0),)
-    train = CONFIG.train.model_copy(update={"mixture": mixture})
-    config = CONFIG.model_copy(update={"train": train})
+    config = changed(mixture=mixture)
     return episode_frames(world.narrations, world.split, world.decoded_ids, config)["train"]
 
 

@@ -13,11 +13,12 @@ from eilev.distributions.items import ClipFacts, lay_out
 from eilev.schema import Split
 from eilev.validation import expectations
 from eilev.validation.outcomes import describe_failures, run_suites, to_json
-from eilev.validation.suites import build_suites, episode_table
-from eilev.validation.tables import Tables, episodes_table, make_tables
+from eilev.validation.suites import build_suites, episode_table, words_table
+from eilev.validation.tables import Tables, episodes_table, make_tables, split_phases
 from tests.validation import mutations
 from tests.worlds import World
 
+PHASES = ["contexts"]
 Episodes = dict[Split, pd.DataFrame]
 COLUMN_OF = {
     expectation.__fields__["column"].default: expectation
@@ -29,12 +30,13 @@ COLUMN_OF = {
 
 @pytest.fixture(scope="module")
 def tables(world: World, episodes: Episodes) -> Tables:
-    return make_tables(world.narrations, world.split, world.clips, episodes)
+    return make_tables(world.narrations, world.split, world.clips, episodes, PHASES)
 
 
 def _suite(name: str, split: Split, bounds: ValidateConfig) -> ExpectationSuite:
     suites = build_suites(bounds, ["train", "novel"])
-    found = next(suite for suite in suites if suite.name == episode_table(split))
+    name_of = episode_table(split, "contexts" if split == "train" else None)
+    found = next(suite for suite in suites if suite.name == name_of)
     return ExpectationSuite(name, found.expectations)
 
 
@@ -69,11 +71,11 @@ def test_sound_data_passes_and_the_site_is_readable(
     content = to_json(outcomes, tables.properties)
     assert content["success"] is True
     assert json.loads(json.dumps(content, allow_nan=False)) == content
-    assert content["data"]["train_episodes"]["burstiness"] == pytest.approx(
+    assert content["data"]["train_episodes"]["contexts"]["burstiness"] == pytest.approx(
         next(o.observed for o in outcomes if o.name == "expect_burstiness_between")
     )
     assert (tmp_path / "index.html").exists()
-    page = next(tmp_path.glob("validations/episodes-train/**/*.html")).read_text()
+    page = next(tmp_path.glob("validations/episodes-train-contexts/**/*.html")).read_text()
     assert "No query is part of its own context." in page
     # Nothing but bursty and random contexts: full bars at the right end.
     assert re.search(r"[·▁-█]{9}█ \(episodes by the share of their context", page)
@@ -146,8 +148,8 @@ def test_words_of_one_class_fail_their_expectations(
 ) -> None:
     canonical = episodes["train"][episodes["train"]["meaning"] == "canonical"]
     only = {**episodes, "train": canonical.reset_index(drop=True)}
-    tables = make_tables(world.narrations, world.split, world.clips, only)
-    suites = [suite for suite in build_suites(bounds, ["train"]) if suite.name == "training-words"]
+    tables = make_tables(world.narrations, world.split, world.clips, only, PHASES)
+    suites = [s for s in build_suites(bounds, ["train"]) if s.name == words_table("contexts")]
     found = {(o.name, o.subject): o for o in run_suites(suites, tables.checked, tmp_path)}
     assert not found["expect_synonymy_between", "verb"].success
     assert found["expect_synonymy_between", "noun"].observed == 0
@@ -165,7 +167,7 @@ def test_broken_tables_fail_their_expectations(
     clips.loc[5, "error"] = "no such file"
     clips.loc[6, "narration_id"] = "nobody"
     clips.loc[10:60, ["shard", "row"]] = None
-    tables = make_tables(narrations, world.split, clips, episodes)
+    tables = make_tables(narrations, world.split, clips, episodes, PHASES)
     suites = build_suites(bounds, ["train"])[:2]
     failed = {
         (o.table, o.name, o.subject): o.observed
@@ -185,7 +187,9 @@ def test_broken_tables_fail_their_expectations(
 
 
 def test_a_property_without_bounds_is_not_expected_anything_of(bounds: ValidateConfig) -> None:
-    free = bounds.model_copy(update={"burstiness": Bounds(min=None, max=None)})
+    nothing = {"burstiness": Bounds(min=None, max=None)}
+    phases = tuple(phase.model_copy(update=nothing) for phase in bounds.phases)
+    free = bounds.model_copy(update={"phases": phases})
     names = {
         expectation.configuration.type
         for suite in build_suites(free, ["train"])
@@ -197,14 +201,52 @@ def test_a_property_without_bounds_is_not_expected_anything_of(bounds: ValidateC
 
 def test_no_training_episodes(world: World, episodes: Episodes) -> None:
     empty = {**episodes, "train": episodes["train"].head(0)}
-    with pytest.raises(ValueError, match="no training episodes"):
-        make_tables(world.narrations, world.split, world.clips, empty)
+    with pytest.raises(ValueError, match="no training episodes of the phase contexts"):
+        make_tables(world.narrations, world.split, world.clips, empty, PHASES)
+
+
+def test_episodes_of_another_curriculum(world: World, episodes: Episodes) -> None:
+    with pytest.raises(ValueError, match=r"of the phase contexts, which is not in params\.yaml"):
+        split_phases(episodes["train"], [])
+
+
+def test_each_phase_is_held_to_its_own_bounds(
+    world: World, episodes: Episodes, bounds: ValidateConfig, tmp_path: Path
+) -> None:
+    """The words of one phase only are uncertain: its own bound says so."""
+    train = episodes["train"]
+    canonical = train[train["meaning"] == "canonical"].assign(phase="words")
+    both = {**episodes, "train": pd.concat([train, canonical], ignore_index=True)}
+    (contexts,) = bounds.phases
+    nothing = Bounds(min=None, max=None)
+    words = contexts.model_copy(
+        update={
+            "name": "words",
+            "burstiness": nothing,
+            "burstiness_above_random": nothing,
+            "noun_homonymy": Bounds(min=None, max=0.0),
+        }
+    )
+    config = bounds.model_copy(update={"phases": (contexts, words)})
+    names = ["contexts", "words"]
+    tables = make_tables(world.narrations, world.split, world.clips, both, names)
+    suites = [s for s in build_suites(config, ["train"]) if s.name.startswith("words-train")]
+    found = {
+        (o.table, o.name, o.subject): o.success
+        for o in run_suites(suites, tables.checked, tmp_path)
+    }
+    assert found["words-train-words", "expect_homonymy_between", "noun"]
+    assert found["words-train-contexts", "expect_homonymy_between", "noun"]
+    assert not found["words-train-words", "expect_synonymy_between", "noun"]
+    assert list(tables.properties["train_episodes"]) == names
+    assert set(tables.burstiness["phase"]) == set(names)
 
 
 def test_episodes_without_any_context_have_no_burstiness(world: World, episodes: Episodes) -> None:
     train = episodes["train"].assign(shots=0, kind="bursty", meaning="natural", narrations=None)
     train["context"] = [[] for _ in range(len(train))]
-    alone = make_tables(world.narrations, world.split, world.clips, {**episodes, "train": train})
+    only = {**episodes, "train": train}
+    alone = make_tables(world.narrations, world.split, world.clips, only, PHASES)
     assert alone.burstiness.empty
-    assert list(alone.burstiness) == ["kind", "share", "episodes"]
-    assert alone.properties["train_episodes"]["burstiness"] is None
+    assert list(alone.burstiness) == ["kind", "share", "episodes", "phase"]
+    assert alone.properties["train_episodes"]["contexts"]["burstiness"] is None
