@@ -23,6 +23,9 @@ def open_session(path: Path, num_threads: int | None = None) -> Any:
     options = onnxruntime.SessionOptions()
     # Left alone, onnxruntime takes every core of the machine, not of the container.
     options.intra_op_num_threads = num_threads or _num_cores()
+    # Threads that spin while they wait take the cores that another process needs.
+    for pool in ("intra_op", "inter_op"):
+        options.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(path, options, providers=_providers())
     except Exception as error:  # the library has a type of its own for every status code

@@ -27,10 +27,15 @@ class ClipCache:
         source: The clips stage's shards.
         clip_ids: The clips that will be asked for.
         max_bytes: Largest cache; more clips than fit are read from the source at every request.
+        show_progress: Whether a bar is drawn; one of several processes should.
     """
 
     def __init__(
-        self, source: ClipSource, clip_ids: Iterable[str], max_bytes: int = MAX_CACHE_BYTES
+        self,
+        source: ClipSource,
+        clip_ids: Iterable[str],
+        max_bytes: int = MAX_CACHE_BYTES,
+        show_progress: bool = True,
     ):
         self._source = source
         ids = sorted(set(clip_ids))
@@ -39,7 +44,8 @@ class ClipCache:
         if self.cached:
             self._row_of = {clip_id: row for row, clip_id in enumerate(ids)}
             self._frames = np.empty((len(ids), *first.shape), np.uint8)
-            for row, clip_id in enumerate(tqdm(ids, desc="decode clips", unit="clip")):
+            bar = tqdm(ids, desc="decode clips", unit="clip", disable=not show_progress)
+            for row, clip_id in enumerate(bar):
                 self._frames[row] = source[clip_id]
 
     def take(self, clip_ids: Sequence[str]) -> Frames:

@@ -7,12 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from eilev.config.compose import compose_params
+from eilev.config.launch import read_launch
 from eilev.config.params import Params, load_params
-from eilev.config.section import ParamsError
-from eilev.planning.cost import Precision
 from eilev.planning.gpus import GPUS
 from eilev.planning.plan import RESERVE, Machine, ModuleSize, Plan, make_plan, peak_rate
 from eilev.planning.workload import NARRATION_TOKENS, Workload, estimate_workload, read_workload
@@ -22,8 +19,6 @@ GIB = 2**30
 TERA = 1e12
 # Name, value and remark.
 Line = tuple[str, float, str]
-
-_PRECISIONS: dict[str, Precision] = {"no": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
 @dataclass(frozen=True)
@@ -74,37 +69,19 @@ def run(options: argparse.Namespace) -> None:
         ValueError: bad options, an unknown architecture, or a source whose size is not known.
     """
     params = compose_params(options.overrides)[1] if options.overrides else load_params()
-    processes, precision = read_launch(Path(params.train.launch))
-    machine = Machine(options.gpu, options.gpus or processes, options.utilisation)
+    launch = read_launch(Path(params.train.launch))
+    machine = Machine(options.gpu, options.gpus or launch.num_processes, options.utilisation)
     if machine.count < 1 or not 0 < machine.utilisation <= 1:
         raise ValueError("--gpus must be at least 1, --utilisation above 0 and at most 1")
     workload = _workload(params, options)
-    plan = make_plan(params, precision, machine, workload)
+    plan = make_plan(params, launch.precision, machine, workload)
     published = _published(params, plan, machine)
     if options.json:
         result = {"machine": asdict(machine), "workload": asdict(workload), **asdict(plan)}
         print(json.dumps(result | {"published": published}, indent=2))  # noqa: T201
         return
-    batch = params.train.batch_size * params.train.accumulation_steps * processes
     print(format_plan(plan, machine, workload))  # noqa: T201
-    print(_notes(plan, published, batch))  # noqa: T201
-
-
-def read_launch(path: Path) -> tuple[int, Precision]:
-    """Read process count and precision from an Accelerate launch file.
-
-    Raises:
-        ParamsError: the file is missing or says neither.
-    """
-    try:
-        launch = yaml.safe_load(path.read_text())
-        return int(launch["num_processes"]), _PRECISIONS[str(launch["mixed_precision"])]
-    except FileNotFoundError as error:
-        raise ParamsError(f"train.launch: {path}: no such file") from error
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise ParamsError(
-            f"{path}: needs 'num_processes' and 'mixed_precision', one of {', '.join(_PRECISIONS)}"
-        ) from error
+    print(_notes(published))  # noqa: T201
 
 
 def _workload(params: Params, options: argparse.Namespace) -> Workload:
@@ -137,6 +114,9 @@ def format_plan(plan: Plan, machine: Machine, workload: Workload) -> str:
     """Tables for people."""
     memory, compute, data = plan.memory, plan.compute, plan.data
     fits = "fits" if memory.total <= memory.usable else "DOES NOT FIT"
+    at_once = (
+        "1 episode" if compute.episodes_at_once == 1 else f"{compute.episodes_at_once} episodes"
+    )
     step = "float32" if plan.precision == "no" else f"{plan.precision} autocast"
     gpus = f"{machine.count} x {machine.kind} at {machine.utilisation:.0%} of its peak"
     sections: dict[str, list[Line]] = {
@@ -150,7 +130,7 @@ def format_plan(plan: Plan, machine: Machine, workload: Workload) -> str:
             ("gradients", memory.gradients / GIB, ""),
             ("AdamW's moments", memory.optimiser / GIB, ""),
             ("DDP's buckets", memory.buckets / GIB, ""),
-            (f"peak of a step ({step})", memory.step / GIB, ""),
+            (f"peak of a step ({step})", memory.step / GIB, f"{at_once} at once"),
             ("all", memory.total / GIB, fits),
             (f"usable ({1 - RESERVE:.0%})", memory.usable / GIB, ""),
         ],
@@ -181,13 +161,8 @@ def format_plan(plan: Plan, machine: Machine, workload: Workload) -> str:
     return "\n\n".join(_table(title, rows) for title, rows in sections.items())
 
 
-def _notes(plan: Plan, published: Mapping[str, Any] | None, batch: int) -> str:
+def _notes(published: Mapping[str, Any] | None) -> str:
     lines = []
-    if plan.compute.episodes_per_step != batch:
-        lines.append(
-            f"The batch is {plan.compute.episodes_per_step} on these GPUs, {batch} as the launch "
-            "file has it: set train.accumulation_steps to keep it."
-        )
     if published:
         run = "Published: {count} x {kind} for {hours:g} h ({gpu_hours:g} GPU hours) on Ego4D,"
         size = "by this plan at most {episodes_per_epoch_at_utilisation:,} episodes an epoch."

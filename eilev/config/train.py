@@ -4,7 +4,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from eilev.config.section import PhaseName, Positive, Section, Seed, Share, require_distinct
+from eilev.config.section import (
+    ParamsError,
+    PhaseName,
+    Positive,
+    Section,
+    Seed,
+    Share,
+    require_distinct,
+)
 
 Module = Literal["vision_model", "qformer", "language_projection", "language_model"]
 
@@ -163,11 +171,11 @@ class TrainConfig(Section):
     """The curriculum, in order: how each phase of `episodes.train` is trained. The paper's has
     one."""
     batch_size: Positive
-    """Episodes that a process runs at once. A step sees batch_size * accumulation_steps * processes
-    episodes: 128 in the paper (1 * 16 * 8 with contexts, 16 * 1 * 8 without)."""
+    """Episodes of an optimiser step, those of all processes together: 128 in the paper. A process
+    runs batch_size / (processes * accumulation_steps) of them at once, which must be whole."""
     accumulation_steps: Positive
-    """How many such batches make up an optimiser step. With fewer processes, raise it to keep what
-    a step sees."""
+    """Parts of a step that each process runs one after the other, to save memory; the losses stay
+    the same. The paper's 128 are 16 parts of 1 episode on 8 GPUs with contexts, 1 of 16 without."""
     learning_rate: Annotated[float, Field(gt=0.0)]
     """AdamW's greatest learning rate, which each phase scales. The paper fine-tunes with 1e-5; from
     scratch it takes far more, though 0.003 was behind 0.001 at smaller initial weights
@@ -202,6 +210,22 @@ class TrainConfig(Section):
     num_workers: Annotated[int, Field(ge=0)]
     """Processes that load batches, for each training process; 0 loads in the training process
     itself, which is enough where all frames fit into memory. The result does not depend on it."""
+
+    def episodes_at_once(self, num_processes: int) -> int:
+        """Episodes of a step that each of some processes runs at once.
+
+        Raises:
+            ParamsError: the step cannot be shared out evenly.
+        """
+        parts = num_processes * self.accumulation_steps
+        at_once, left = divmod(self.batch_size, parts)
+        if left:
+            raise ParamsError(
+                f"train.batch_size: {self.batch_size} episodes cannot be shared out evenly among "
+                f"{num_processes} (num_processes in {self.launch}) x {self.accumulation_steps} "
+                f"(train.accumulation_steps): choose a multiple of {parts} or change one of the two"
+            )
+        return at_once
 
     @model_validator(mode="after")
     def _phases_fit(self) -> Self:

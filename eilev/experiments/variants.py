@@ -82,13 +82,16 @@ def variant_params(base: Mapping[str, Any], variant: str, seed: int) -> dict[str
 
 
 def prepare(folder: Path, params: Mapping[str, Any]) -> None:
-    """Make a folder that stages can run in: its params.yaml, checked, and links to shared data."""
+    """Make a folder for stages: its params.yaml, checked, links to shared data and launch file."""
     (folder / paths.DATA).mkdir(parents=True, exist_ok=True)
     with atomic_file(folder / "params.yaml") as temporary:
         temporary.write_text(yaml.safe_dump(dict(params), sort_keys=False))
         load_params(temporary)
-    for shared in SHARED:
+    for shared in (*SHARED, Path(params["train"]["launch"])):
         link = folder / shared
+        if link == shared:
+            continue  # a launch file's absolute path holds from anywhere
+        link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(shared.absolute())
 

@@ -8,7 +8,7 @@ bytes alive at its worst moment, autocast's low-precision copies of weights amon
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -19,11 +19,10 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 from torch.utils.weak import WeakIdKeyDictionary
 
+from eilev.config.launch import Precision
 from eilev.config.train import ModelConfig
 from eilev.model.video_blip import VideoBlip
 from eilev.planning.architectures import outline
-
-Precision = Literal["no", "bf16", "fp16"]
 
 Shape = Sequence[int]
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from eilev.config.launch import Precision
 from eilev.config.params import Params
 from eilev.config.train import PhaseConfig
 from eilev.model.video_blip import VideoBlip
 from eilev.planning.architectures import meta_model
-from eilev.planning.cost import Group, Precision, StepCost, step_cost
+from eilev.planning.cost import Group, StepCost, step_cost
 from eilev.planning.gpus import GPUS
 from eilev.planning.workload import Workload, typical_batch
 
@@ -67,7 +68,8 @@ class Compute:
     """Operations (multiplications and additions) and time.
 
     forward: operations of one episode's forward pass by module. episode: forward and backward.
-    step: of all GPUs together. The hours are the whole run's, the others means over its epochs.
+    step: of all GPUs together. episodes_at_once: on each GPU. The hours are the whole run's, the
+    other figures means over its epochs.
     """
 
     tokens_per_episode: float
@@ -76,6 +78,7 @@ class Compute:
     step: float
     epoch: float
     episodes_per_step: int
+    episodes_at_once: int
     steps_per_epoch: int
     steps: int
     seconds_per_step: float
@@ -116,18 +119,20 @@ def make_plan(params: Params, precision: Precision, machine: Machine, workload: 
     """Plan the training of `params` on a machine.
 
     Raises:
-        ValueError: the model's architecture or the kind of GPU is not known.
+        ValueError: the model's architecture or the kind of GPU is not known, or the GPUs cannot
+            share a step evenly.
     """
     if machine.kind not in GPUS:
         raise ValueError(f"no GPU '{machine.kind}' is known, there are {', '.join(GPUS)}")
     model = meta_model(params.train.model, workload.vocab_size)
     modules = module_sizes(model)
     trainable = sum(size.trainable for size in modules.values())
-    phases = _phases(params, model, precision, workload)
+    at_once = params.train.episodes_at_once(machine.count)
+    phases = _phases(params, at_once, model, precision, workload)
     val = typical_batch(params, params.episodes.val, 1, model, workload)
     alike = [p for p in phases if {g.shape for g in p.groups} == {g.shape for g in val}]
     if alike:
-        val_cost, val_size = alike[0].cost, params.train.batch_size
+        val_cost, val_size = alike[0].cost, at_once
     else:
         val_cost, val_size = (
             _step_cost(params, params.train.phases[-1], val, precision, workload),
@@ -175,12 +180,12 @@ class _Phase:
 
 
 def _phases(
-    params: Params, model: VideoBlip, precision: Precision, workload: Workload
+    params: Params, at_once: int, model: VideoBlip, precision: Precision, workload: Workload
 ) -> list[_Phase]:
     total = sum(phase.epochs for phase in params.episodes.train)
     phases = []
     for drawn, trained in zip(params.episodes.train, params.train.phases, strict=True):
-        groups = typical_batch(params, drawn, params.train.batch_size, model, workload)
+        groups = typical_batch(params, drawn, at_once, model, workload)
         cost = _step_cost(params, trained, groups, precision, workload)
         phases.append(_Phase(drawn.epochs / total, drawn.epochs, groups, cost))
     return phases
@@ -229,10 +234,9 @@ def _compute(
     machine: Machine,
     workload: Workload,
 ) -> Compute:
-    train, size = params.train, params.train.batch_size
-    per_step = size * train.accumulation_steps * machine.count
+    train, size = params.train, params.train.episodes_at_once(machine.count)
     episodes = workload.episodes * sum(phase.epochs for phase in phases)
-    steps = sum(math.ceil(workload.episodes * phase.epochs / per_step) for phase in phases)
+    steps = sum(math.ceil(workload.episodes * phase.epochs / train.batch_size) for phase in phases)
     episode = sum(phase.share * phase.cost.flops for phase in phases) / size
     forward = {
         name: sum(phase.share * phase.cost.forward_flops[name] for phase in phases) / size
@@ -247,12 +251,13 @@ def _compute(
         tokens_per_episode=_mean(phases, lambda group: group.episodes * group.length) / size,
         forward=forward,
         episode=episode,
-        step=episode * per_step,
+        step=episode * train.batch_size,
         epoch=episode * workload.episodes,
-        episodes_per_step=per_step,
-        steps_per_epoch=math.ceil(workload.episodes / per_step),
+        episodes_per_step=train.batch_size,
+        episodes_at_once=size,
+        steps_per_epoch=math.ceil(workload.episodes / train.batch_size),
         steps=steps,
-        seconds_per_step=episode * per_step / rate,
+        seconds_per_step=episode * train.batch_size / rate,
         train_hours=training,
         validation_hours=validation,
         hours=training + validation,
@@ -276,7 +281,7 @@ def _data(
     estimate = clips.num_frames * pixels * JPEG_BITS_PER_PIXEL / 8
     clip_bytes = estimate if workload.clip_bytes is None else workload.clip_bytes
     in_batch = _mean(phases, lambda group: group.episodes * group.clips)
-    per_episode = in_batch / params.train.batch_size
+    per_episode = in_batch / compute.episodes_at_once
     per_step = per_episode * compute.episodes_per_step
     frames_per_second = per_step * clips.num_frames / compute.seconds_per_step
     cores = frames_per_second * pixels * DECODE_S_PER_PIXEL / machine.count

@@ -1,17 +1,17 @@
 """train: the interleaved video model on the train episodes, selected on the val episodes.
 
 Started by `accelerate launch`, which decides device, precision and process count; plain `python -m`
-works as well.
+works as well where the launch file says that there is one process.
 """
 
 import shutil
 from dataclasses import asdict
-
-from accelerate import Accelerator
+from pathlib import Path
 
 from eilev import paths, schema
 from eilev.clips.store import ClipStore
 from eilev.config.clips import ClipsConfig
+from eilev.config.launch import read_launch
 from eilev.config.section import load_section
 from eilev.config.train import TrainConfig
 from eilev.inputs.defaults import NarrationDefaults
@@ -20,7 +20,7 @@ from eilev.model.checkpoint import save_model
 from eilev.parquet import read_table
 from eilev.stages.runner import stage
 from eilev.stages.watched import watched_files
-from eilev.training.setup import make_reproducible, resumption, set_up
+from eilev.training.setup import make_accelerator, make_reproducible, resumption, set_up
 from eilev.training.tracking import DvcLiveTracker, NullTracker
 from eilev.training.trainer import train
 
@@ -30,7 +30,9 @@ def main() -> None:
     """Write data/train/; a stopped run continues from data/train/checkpoints/."""
     config = load_section("train", TrainConfig)
     clips = load_section("clips", ClipsConfig)
-    accelerator = Accelerator(gradient_accumulation_steps=config.accumulation_steps)
+    launch = read_launch(Path(config.launch))
+    accelerator = make_accelerator(config, launch.use_cpu)
+    launch.check(accelerator.num_processes)
     make_reproducible(accelerator)
     tables = {split: paths.EPISODES / f"{split}.parquet" for split in ("train", "val")}
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)

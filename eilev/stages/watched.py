@@ -44,6 +44,7 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
     "train": (
         "eilev/clips",
         "eilev/config/clips.py",
+        "eilev/config/launch.py",
         "eilev/inputs",
         "eilev/language",
         "eilev/model",

@@ -1,5 +1,6 @@
 """Episodes of different lengths, stacked into one batch of tensors."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -37,6 +38,7 @@ class InterleavedCollator:
             input_ids, attention_mask, video_input_mask and labels as pad_layouts gives them,
             int64 (batch, length); frames uint8 (num_clips, T, H, W, 3) of the distinct clips, and
             symmetry int64 (num_clips,), what each undergoes (eilev.training.augmentation.symmetry);
+            clip_key int64 (num_clips,), what tells a clip in whatever batch it is;
             clip_index int64 (num_placeholder_runs,), row of `frames` for each run of
             placeholders, row-major over the batch.
         """
@@ -48,5 +50,6 @@ class InterleavedCollator:
             **{name: torch.from_numpy(values).long() for name, values in padded.items()},
             "frames": torch.from_numpy(self.frames.take([clip_id for clip_id, _ in distinct])),
             "symmetry": torch.tensor([symmetry for _, symmetry in distinct]),
+            "clip_key": torch.tensor([zlib.crc32(clip_id.encode()) for clip_id, _ in distinct]),
             "clip_index": torch.tensor([row_of[clip] for clip in shown]),
         }

@@ -1,12 +1,13 @@
 """The phases of a run: what each trains, on which episodes, and where its steps lie."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from eilev.config.train import PhaseConfig, TrainConfig
-from eilev.training.batches import num_batches
 
 
 @dataclass(frozen=True)
@@ -16,28 +17,22 @@ class Phase:
     config: PhaseConfig
     # Modules that it does not train.
     frozen: tuple[str, ...]
-    # Rows of the training episodes (num_rows,) and the epoch of each.
+    # Its rows of the training episodes, the epoch of each and its shots, all (num_rows,).
     rows: np.ndarray
     epochs: np.ndarray
+    sizes: np.ndarray
     # Optimiser steps.
     steps: int
 
 
-def plan_phases(
-    config: TrainConfig, phase_of: Sequence[str], epoch_of: Sequence[int], batches_per_step: int
-) -> list[Phase]:
-    """Lay out the curriculum over the training episodes.
-
-    Args:
-        config: The train section.
-        phase_of: Name of the phase of each episode.
-        epoch_of: Epoch of each episode.
-        batches_per_step: Batches of all processes that make up an optimiser step.
+def plan_phases(config: TrainConfig, episodes: Sequence[Mapping[Any, Any]]) -> list[Phase]:
+    """Lay out the curriculum over the training episodes (rows of schema.EPISODES).
 
     Raises:
         ValueError: a phase has no episodes, or episodes have a phase that is not configured.
     """
-    names, epochs = np.array(phase_of, dtype=object), np.array(epoch_of)
+    names = np.array([row["phase"] for row in episodes], dtype=object)
+    epochs, sizes = (np.array([row[name] for row in episodes]) for name in ("epoch", "shots"))
     if unknown := sorted(set(names) - {phase.name for phase in config.phases}):
         raise ValueError(
             f"the train episodes have a phase '{unknown[0]}', which train.phases in params.yaml"
@@ -51,9 +46,9 @@ def plan_phases(
                 f"the train episodes of the phase '{phase.name}' are empty; see episodes.train in"
                 " params.yaml"
             )
-        steps = -(-num_batches(rows.size, config.batch_size) // batches_per_step)
         frozen = tuple(dict.fromkeys([*config.model.freeze, *phase.freeze]))
-        phases.append(Phase(phase, frozen, rows, epochs[rows], steps))
+        steps = math.ceil(rows.size / config.batch_size)
+        phases.append(Phase(phase, frozen, rows, epochs[rows], sizes[rows], steps))
     return phases
 
 

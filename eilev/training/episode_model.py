@@ -46,27 +46,28 @@ class EpisodeModel(nn.Module):
                 on the right.
 
         Returns:
-            loss: weighted mean over the labels, scalar. rows: what `label_scores` sums up of each
-            row, (batch, 3), without gradient.
+            loss: weighted mean over the labels, scalar; an episode's guidance weighs as much as its
+            labels. weight: sum of the weights, by which the losses of parts of a step are to be
+            averaged. rows: what `label_scores` sums up of each row, (batch, 3), without gradient.
         """
         features = self.model.encode_videos(pixel_values)[clip_index]
         num_clips = tokens["video_input_mask"].sum(1) // features.shape[1]
         first = num_clips.cumsum(0) - num_clips
         rows = features.new_empty((len(num_clips), 3), dtype=torch.float32)
-        losses, weights, missing = [], [], []
+        losses, weights = [], []
         for count in torch.unique(num_clips).tolist():
             members = (num_clips == count).nonzero()[:, 0]
             shown = first[members, None] + torch.arange(count, device=members.device)
             group = self._trimmed({name: value[members] for name, value in tokens.items()})
             output = self._run(group, features[shown.flatten()])
             loss, weight, rows[members] = self._score(output["logits"], group["labels"])
-            losses.append(loss)
-            weights.append(weight)
-            missing.append(self._guidance(group, output) * len(members) / len(num_clips))
-        loss = torch.stack(losses).sum() / torch.stack(weights).sum()
-        return {"loss": loss + self.guidance * sum(missing), "rows": rows}
+            losses.append(loss + self.guidance * (weight * self._guidance(group, output)).sum())
+            weights.append(weight.sum())
+        total = torch.stack(weights).sum()
+        return {"loss": torch.stack(losses).sum() / total, "weight": total, "rows": rows}
 
     def _guidance(self, group: Mapping[str, Tensor], output: VideoBlipOutput) -> Tensor:
+        """Loss on the attention of each episode; nothing where it was not asked for."""
         if output.attentions is None:
             return group["labels"].new_zeros(())
         names = ("input_ids", "attention_mask", "video_input_mask")
@@ -93,7 +94,7 @@ class EpisodeModel(nn.Module):
         return output
 
     def _score(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Weighted loss, sum of the weights, and the sums of each row."""
+        """Weighted loss, each row's sum of the weights, and what `label_scores` sums up."""
         if not self.encoder_decoder:
             # Each position predicts the token after it.
             logits, labels = logits[:, :-1], labels[:, 1:]
@@ -103,7 +104,8 @@ class EpisodeModel(nn.Module):
         weights = self.token_weights[targets]
         with torch.no_grad():
             rows = label_scores(labelled, losses, picked.argmax(-1) == targets)
-        return (losses * weights).sum(), weights.sum(), rows
+            of_rows = weights.new_zeros(len(labels)).index_add(0, labelled.nonzero()[:, 0], weights)
+        return (losses * weights).sum(), of_rows, rows
 
 
 def label_scores(labelled: Tensor, losses: Tensor, correct: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ def guidance_loss(
     video_input_mask: Tensor,
     telling: Tensor,
 ) -> Tensor:
-    """Mean negative log of the attention that rests where it should, routing plus copying.
+    """Negative log of the attention that rests where it should, mean of an episode's tokens.
 
     Args:
         attentions: (batch, heads, length, length) of each layer, after the softmax.
@@ -32,7 +32,7 @@ def guidance_loss(
         telling: bool (vocabulary,), the tokens that tell narrations apart.
 
     Returns:
-        Scalar, 0 where all guided heads look exactly where they should.
+        (batch,), routing plus copying: 0 where all guided heads look exactly where they should.
     """
     video = video_input_mask.bool()
     text = attention_mask.bool() & ~video
@@ -76,5 +76,6 @@ def earlier_mentions(input_ids: Tensor, text: Tensor, telling: Tensor) -> Tensor
 def _missing(attention: Tensor, wanted: Tensor) -> Tensor:
     """Negative log attention of the first half of the heads, over rows that want anything."""
     guided = attention[:, : max(1, attention.shape[1] // 2)].float().mean(dim=1)
-    mass = (guided * wanted).sum(dim=-1)[wanted.any(dim=-1)]
-    return -torch.log(mass + _TINY).sum() / max(1, mass.numel())
+    asking = wanted.any(dim=-1)
+    lost = -torch.log((guided * wanted).sum(dim=-1) + _TINY) * asking
+    return lost.sum(dim=1) / asking.sum(dim=1).clamp(min=1)

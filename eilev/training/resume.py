@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -151,7 +152,7 @@ def load_checkpoint(folder: Path, print_of_run: str) -> Checkpoint | None:
     newest = found[-1]
     state = read_json(newest / STATE)
     if state["fingerprint"] != print_of_run:
-        tqdm.write(f"{newest}: made under other parameters or data, starting afresh", sys.stderr)
+        _tell(f"{newest}: made under other parameters or data, starting afresh")
         return None
     progress = state["progress"]
     progress["history"] = [(step, values) for step, values in progress["history"]]
@@ -159,8 +160,14 @@ def load_checkpoint(folder: Path, print_of_run: str) -> Checkpoint | None:
         weights, optimizer, best = (load_file(newest / n) for n in (WEIGHTS, OPTIMIZER, BEST))
     except (SafetensorError, OSError) as error:
         raise DataError(f"{newest}: not a readable checkpoint, delete it: {error}") from error
-    tqdm.write(f"{newest}: resuming", sys.stderr)
+    _tell(f"{newest}: resuming")
     return Checkpoint(Progress(**progress), weights, optimizer, best, state["scaler"])
+
+
+def _tell(line: str) -> None:
+    """Write a line beside the bars, from one of all processes."""
+    if PartialState().is_main_process:
+        tqdm.write(line, sys.stderr)
 
 
 def _checkpoints(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from eilev.clips.cache import ClipCache
 from eilev.config.train import TrainConfig
 from eilev.inputs.preprocess import Preprocessing
 from eilev.model.video_blip import VideoBlip
-from eilev.training.batches import PhaseBatches
+from eilev.training.batches import Part, PhaseBatches
 from eilev.training.collator import InterleavedCollator
 from eilev.training.curriculum import Phase, never_trained, plan_phases
 from eilev.training.dataset import EpisodeDataset
@@ -127,21 +127,17 @@ def start_run(
         The run, and the checkpoint that its phase continues from.
 
     Raises:
-        ValueError: no episodes to train on or to select by, or nothing left to train.
+        ValueError: no episodes to train on or to select by, nothing left to train, or a step that
+            the processes cannot share evenly.
     """
+    config.episodes_at_once(accelerator.num_processes)  # refuses an uneven share
     if not len(data.val):
         raise ValueError("the val episodes are empty; see episodes.val in params.yaml")
     if any(p.guidance for p in config.phases) and model.family.encoder_decoder:
         raise ValueError(
             "params.yaml: train.phases: 'guidance' is for decoder-only language models; set it to 0"
         )
-    rows = data.train.episodes
-    phases = plan_phases(
-        config,
-        [row["phase"] for row in rows],
-        [row["epoch"] for row in rows],
-        accelerator.num_processes * accelerator.gradient_accumulation_steps,
-    )
+    phases = plan_phases(config, data.train.episodes)
     model.freeze(never_trained(phases))
     checkpoint = load_checkpoint(resumption.folder, resumption.fingerprint)
     if checkpoint:
@@ -183,22 +179,29 @@ def start_phase(run: Run, checkpoint: Checkpoint | None) -> PhaseRun:
         if checkpoint.scaler:
             accelerator.scaler.load_state_dict(dict(checkpoint.scaler))
     prepared.train()
-    val = _loader(run.data.val, run.data.frames, run.config, batch_size=run.config.batch_size)
+    at_once = run.config.episodes_at_once(accelerator.num_processes)
+    val = _loader(run.data.val, run.data.frames, run.config, batch_size=at_once)
     return PhaseRun(
         model=prepared,
         optimizer=optimizer,
-        train_batches=accelerator.prepare(_train_loader(run)),
+        train_batches=_train_loader(run),
         val_batches=accelerator.prepare(val),
     )
 
 
 def _train_loader(run: Run) -> DataLoader[Any]:
-    """Batches that are left of the phase."""
-    accelerator, phase = run.accelerator, run.phase
-    per_step = accelerator.num_processes * accelerator.gradient_accumulation_steps
-    done = run.progress.phase_step * per_step
-    config = run.config
-    batches = PhaseBatches(phase.rows, phase.epochs, config.batch_size, config.seed, done)
+    """What this process runs of the steps that are left of the phase."""
+    accelerator, phase, config = run.accelerator, run.phase, run.config
+    part = Part(accelerator.process_index, accelerator.num_processes, config.accumulation_steps)
+    batches = PhaseBatches(
+        phase.rows,
+        phase.epochs,
+        phase.sizes,
+        config.batch_size,
+        config.seed,
+        part,
+        run.progress.phase_step,
+    )
     return _loader(run.data.train, run.data.frames, config, batch_sampler=batches)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from accelerate.utils import GradientAccumulationPlugin
 
 from eilev.clips.cache import ClipCache, ClipSource
 from eilev.config.train import TrainConfig
@@ -69,9 +70,19 @@ def set_up(
     train, val = (
         EpisodeDataset(episodes[split], texts, formats[split], config.seed) for split in formats
     )
-    frames = ClipCache(clips, clip_ids_of(pd.concat([episodes["train"], episodes["val"]])))
+    shown = clip_ids_of(pd.concat([episodes["train"], episodes["val"]]))
+    frames = ClipCache(clips, shown, show_progress=PartialState().is_main_process)
     weights = content_weights(list(texts.values()), codec, config.content_weight)
     return Setup(model, codec, TrainingData(train, val, frames, preprocessing, weights))
+
+
+def make_accelerator(config: TrainConfig, use_cpu: bool = False) -> Accelerator:
+    """Join the processes that train together.
+
+    A step has as many pieces as the parameters say, whatever the environment does.
+    """
+    pieces = GradientAccumulationPlugin(config.accumulation_steps, sync_with_dataloader=False)
+    return Accelerator(cpu=use_cpu, gradient_accumulation_plugin=pieces)
 
 
 def make_reproducible(accelerator: Accelerator) -> None:

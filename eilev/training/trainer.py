@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import send_to_device
 from torch import Tensor
 from tqdm import tqdm
 
 from eilev.config.train import TrainConfig
 from eilev.model.video_blip import VideoBlip
-from eilev.training.augmentation.augment import seeded_generator
+from eilev.training.augmentation.draws import seeded_generator
 from eilev.training.batches import model_inputs
 from eilev.training.curriculum import never_trained
 from eilev.training.optim import learning_rate
@@ -83,7 +84,8 @@ def train(
 
     Raises:
         TrainingError: the loss is not finite.
-        ValueError: no episodes to train on or to select by, or nothing left to train.
+        ValueError: no episodes to train on or to select by, nothing left to train, or a step that
+            the processes cannot share evenly.
     """
     run, checkpoint = start_run(model, data, config, accelerator, tracker, resumption)
     progress = run.progress
@@ -112,16 +114,17 @@ def _train_phase(
 ) -> None:
     """Take the steps that are left of the run's phase."""
     config, accelerator, progress = run.config, run.accelerator, run.progress
-    meter = _Meter(num_processes=accelerator.num_processes)
-    first_batch = progress.step * accelerator.gradient_accumulation_steps
-    for index, batch in enumerate(phase.train_batches, start=first_batch):
+    meter = _Meter(accelerator)
+    for index, batch in enumerate(phase.train_batches):
         with accelerator.accumulate(phase.model):
-            meter.add(_forward_backward(run, phase, batch, index), len(batch["clip_index"]))
+            meter.add(_forward_backward(run, phase, batch, index % config.accumulation_steps))
         if not accelerator.sync_gradients:
             continue
+        loss, weight = meter.take_step(progress.step + 1)
+        _update(run, phase, weight)
         progress.step += 1
         progress.phase_step += 1
-        progress.losses.append(meter.finite_loss(progress.step))
+        progress.losses.append(loss)
         bar.update()
         last = progress.phase_step == run.phase.steps
         if last or progress.step % LOG_EVERY == 0:
@@ -129,66 +132,94 @@ def _train_phase(
         if last or progress.step % config.validate_every == 0:
             _validate(run, phase)
         progress.seconds = clock.seconds()
-        if stop.is_set() or progress.step % config.checkpoint_every == 0:
+        stopping = _any_process(accelerator, stop.is_set())
+        if stopping or progress.step % config.checkpoint_every == 0:
             run.save(phase.optimizer)
-        if stop.is_set():
-            tqdm.write(f"stopped at step {progress.step}, resumable", sys.stderr)
+        if stopping:
+            _tell_stopped(run)
             raise SystemExit(128 + signal.SIGTERM)
 
 
 @dataclass
 class _Meter:
-    """Losses of the batches of a step, and clips per second between two looks at it."""
+    """Sums over a step of all processes, and clips per second between two looks at it."""
 
-    num_processes: int
+    accelerator: Accelerator
 
     def __post_init__(self) -> None:
-        self._losses: list[Tensor] = []
-        self._clips = 0
+        self._pieces: list[Tensor] = []
+        self._clips = 0.0
         self._since = time.monotonic()
 
-    def add(self, loss: Tensor, num_clips: int) -> None:
-        self._losses.append(loss)
-        self._clips += num_clips * self.num_processes
+    def add(self, piece: Tensor) -> None:
+        """Take what `_forward_backward` returns."""
+        self._pieces.append(piece)
 
-    def finite_loss(self, step: int) -> float:
-        """Return the mean loss of a step and start the next."""
-        mean = float(torch.stack(self._losses).mean())
-        self._losses.clear()
-        if not math.isfinite(mean):
+    def take_step(self, step: int) -> tuple[float, float]:
+        """Return the mean loss of a step and the sum of its labels' weights, and start the next."""
+        sums = self.accelerator.reduce(torch.stack(self._pieces).sum(0), "sum")
+        loss, weight, clips = sums.tolist()
+        self._pieces.clear()
+        self._clips += clips
+        if not math.isfinite(loss):
             raise TrainingError(
-                f"the loss of step {step} is {mean}: lower train.learning_rate or "
+                f"the loss of step {step} is {loss}: lower train.learning_rate or "
                 "train.max_grad_norm, or train in a wider number format"
             )
-        return mean
+        return loss / weight, weight
 
     def clips_per_s(self) -> float:
         now = time.monotonic()
         rate = self._clips / (now - self._since)
-        self._clips, self._since = 0, now
+        self._clips, self._since = 0.0, now
         return rate
 
 
-def _forward_backward(run: Run, phase: PhaseRun, batch: Mapping[str, Tensor], index: int) -> Tensor:
-    """Loss and gradients of one batch; the update where its step is complete."""
-    config, accelerator = run.config, run.accelerator
-    generator = seeded_generator(
-        config.seed, index, accelerator.process_index, device=accelerator.device
+def _forward_backward(run: Run, phase: PhaseRun, batch: Mapping[str, Tensor], piece: int) -> Tensor:
+    """Gradients of one piece of a step; its summed loss, summed weights and number of clips."""
+    accelerator, step = run.accelerator, run.progress.step
+    # Dropout draws from the global generator, in each piece of a step otherwise.
+    place = piece * accelerator.num_processes + accelerator.process_index
+    torch.manual_seed(seeded_generator(run.config.seed, step, place).initial_seed())
+    inputs = model_inputs(
+        send_to_device(batch, accelerator.device, non_blocking=True),
+        run.config.augment,
+        run.data.preprocessing,
+        (run.config.seed, step),
     )
-    # Dropout draws from the global generator.
-    torch.manual_seed(generator.initial_seed())
-    inputs = model_inputs(batch, config.augment, run.data.preprocessing, generator)
-    loss: Tensor = phase.model(**inputs)["loss"]
+    output = phase.model(**inputs)
+    loss = output["loss"] * output["weight"]
     accelerator.backward(loss)
-    if accelerator.sync_gradients:
-        accelerator.clip_grad_norm_(phase.model.parameters(), config.max_grad_norm)
-        step, steps = run.progress.phase_step, run.phase.steps
-        for group in phase.optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, config, run.phase.config)
-    # Both do nothing while gradients accumulate.
+    return torch.stack([loss.detach(), output["weight"], loss.new_tensor(len(batch["clip_index"]))])
+
+
+def _update(run: Run, phase: PhaseRun, weight: float) -> None:
+    """Make the gradients those of the step's weighted mean and follow them.
+
+    Accelerate has taken the mean of the sums of all pieces; how much these weigh is known now.
+    """
+    config, accelerator, progress = run.config, run.accelerator, run.progress
+    factor = accelerator.num_processes * config.accumulation_steps / weight
+    for parameter in phase.model.parameters():
+        if parameter.grad is not None:
+            parameter.grad.mul_(factor)
+    accelerator.clip_grad_norm_(phase.model.parameters(), config.max_grad_norm)
+    rate = learning_rate(progress.phase_step, run.phase.steps, config, run.phase.config)
+    for group in phase.optimizer.param_groups:
+        group["lr"] = rate
     phase.optimizer.step()
     phase.optimizer.zero_grad()
-    return loss.detach()
+
+
+def _any_process(accelerator: Accelerator, asked: bool) -> bool:
+    """Whether any process has been asked: all stop after the same step."""
+    flag = torch.tensor(float(asked), device=accelerator.device)
+    return bool(accelerator.reduce(flag, "sum") > 0)
+
+
+def _tell_stopped(run: Run) -> None:
+    if run.accelerator.is_main_process:
+        tqdm.write(f"stopped at step {run.progress.step}, resumable", sys.stderr)
 
 
 def _log_training(run: Run, phase: PhaseRun, clips_per_s: float, bar: "tqdm[Any]") -> None:

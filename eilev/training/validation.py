@@ -48,11 +48,10 @@ def validate(
 ) -> Scores:
     """Score an EpisodeModel on every validation episode; it is left in training mode."""
     model.eval()
-    generator = torch.Generator(accelerator.device)  # no augmentation: never drawn from
     per_episode = []
     with torch.no_grad():
         for batch in batches:
-            rows = model(**model_inputs(batch, NO_AUGMENTATION, preprocessing, generator))["rows"]
+            rows = model(**model_inputs(batch, NO_AUGMENTATION, preprocessing))["rows"]
             per_episode.append(accelerator.gather_for_metrics(rows).cpu())
     model.train()
     loss, correct, tokens = torch.cat(per_episode).double().unbind(1)

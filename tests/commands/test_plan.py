@@ -87,8 +87,9 @@ def test_hours_and_memory_follow_from_the_parts(plan):
     compute, memory = result["compute"], result["memory"]
     rate = 2 * 989.4e12 * 0.5
     assert compute["train_hours"] == pytest.approx(5000 * compute["episode"] / rate / 3600)
-    assert compute["episodes_per_step"] == 32
-    assert compute["steps"] == 157
+    # A step stays what it is: two GPUs run four episodes of it at once, sixteen times.
+    assert (compute["episodes_per_step"], compute["episodes_at_once"]) == (128, 4)
+    assert compute["steps"] == 40
     parts = ("weights", "gradients", "optimiser", "buckets", "step")
     assert memory["total"] == sum(memory[part] for part in parts)
     assert memory["weights"] == 4 * result["parameters"]
@@ -138,13 +139,14 @@ def test_too_large_for_a_gpu_is_said(capsys):
     main(["plan", *FULL, "--episodes", "1000", "--gpu", "L4", "--gpus", "4"])
     text = capsys.readouterr().out
     assert "DOES NOT FIT" in text
-    assert "The batch is 64 on these GPUs, 128 as the launch file has it" in text
+    assert "2 episodes at once" in text
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (FULL, "give --episodes"),
+        ([*TINY, "--gpus", "5"], "48 episodes cannot be shared out evenly among 5"),
         ([*TINY, "--gpus", "-1"], "--gpus must be at least 1"),
         ([*TINY, "--utilisation", "1.5"], "--utilisation above 0"),
         ([*TINY, "train.launch=none.yaml"], "train.launch: none.yaml: no such file"),

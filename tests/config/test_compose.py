@@ -63,7 +63,8 @@ def test_full_size_carries_the_published_hyperparameters(model):
     assert (phase.shots, phase.epochs) == ((16,), 5)
     assert {item.meaning for item in phase.mixture} == {"natural"}
     launch = yaml.safe_load((ROOT / train.launch).read_text())
-    assert train.batch_size * train.accumulation_steps * launch["num_processes"] == 128
+    assert train.batch_size == 128
+    assert train.episodes_at_once(launch["num_processes"]) == 1
     assert launch["mixed_precision"] == "bf16"
     assert (train.learning_rate, train.weight_decay, train.warmup_steps) == (1e-5, 0.05, 0)
     assert (train.loss_on, train.content_weight) == ("query", 1.0)
@@ -89,6 +90,11 @@ def test_the_small_pretrained_language_model_is_frozen_behind_new_eyes():
     assert tiny is not None
     for eyes in ("image_size", "patch_size", "num_query_tokens", "vision", "qformer"):
         assert getattr(model.scratch, eyes) == getattr(tiny, eyes)
+
+
+def test_without_contexts_the_published_processes_run_16_at_once():
+    train = composed("data=ego4d", "model=blip2-opt-2.7b", "recipe=videoblip").train
+    assert (train.batch_size, train.episodes_at_once(8)) == (128, 16)
 
 
 def test_an_override_reaches_a_single_value():

@@ -34,6 +34,7 @@ def test_every_variant_is_valid_and_changes_what_it_says(base, variant, tmp_path
     assert config.episodes.seed == config.train.seed == 7
     assert config.split.seed == base["split"]["seed"]
     assert (tmp_path / "data/split").is_symlink()
+    assert (tmp_path / config.train.launch).samefile(config.train.launch)
     changed = {key for key in VARIANTS[variant] if _at(params, key) != _at(base, key)}
     assert changed == set(VARIANTS[variant])
 
@@ -42,6 +43,14 @@ def _at(params, key):
     for part in key.split("."):
         params = params[int(part) if part.isdigit() else part]
     return params
+
+
+def test_a_launch_file_elsewhere_stays_there(base, tmp_path):
+    elsewhere = tmp_path / "elsewhere.yaml"
+    elsewhere.write_text("num_processes: 1")
+    base["train"]["launch"] = str(elsewhere)
+    variants.prepare(tmp_path / "run", variants.variant_params(base, "default", 0))
+    assert elsewhere.read_text() == "num_processes: 1"
 
 
 def test_unknown_variants_and_keys_are_named(base, tmp_path, monkeypatch):

@@ -1,5 +1,9 @@
 """The train and evaluate stages, from files to files."""
 
+import os
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 import yaml
@@ -35,7 +39,27 @@ def workspace(tmp_path, monkeypatch, kitchen):
     params["train"] = tiny_train_config().model_dump(mode="json")
     params["evaluate"] |= {"prompt": PROMPT, "max_new_tokens": 8}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    write_launch(tmp_path, num_processes=1)
     return tmp_path
+
+
+def write_launch(folder, **settings):
+    plain = {"num_machines": 1, "mixed_precision": "no", "use_cpu": True, "main_process_port": 0}
+    local = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_GPU"}
+    (folder / "accelerate.yaml").write_text(yaml.safe_dump(local | plain | settings))
+
+
+def launch(folder):
+    """The stage as DVC starts it."""
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file=accelerate.yaml"]
+    return subprocess.run(
+        [*command, "-m", "eilev.stages.train"],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_a_model_is_trained_then_evaluated(workspace):
@@ -66,6 +90,27 @@ def test_a_model_is_trained_then_evaluated(workspace):
     in_probes = scores["probes"]["novel"]["majority"]["bursty"]
     assert {shots: row["action_accuracy"] for shots, row in majority.items()} == in_probes
     assert 0 <= scores["baselines"]["video_classifier"]["test"]["action_accuracy"] <= 1
+
+
+def test_two_processes_train_one_model(workspace):
+    write_launch(workspace, num_processes=2)
+    done = launch(workspace)
+    assert done.returncode == 0, done.stderr
+    assert read_json(paths.TRAIN_METRICS)["steps"] == 15
+    assert load_model(paths.MODEL)
+    # The other process is silent.
+    assert [done.stderr.count(f"{bar}:   0%") for bar in ("decode clips", "train")] == [1, 1]
+    assert len(pd.read_csv(paths.LIVE / "plots/metrics/train/loss.tsv", sep="\t")) == 2
+
+
+def test_fewer_processes_than_the_file_says_are_an_error(workspace):
+    """What Accelerate makes of MULTI_CPU is one process."""
+    write_launch(workspace, num_processes=2, distributed_type="MULTI_CPU")
+    done = launch(workspace)
+    assert done.returncode == 1
+    told = "error: accelerate.yaml: num_processes is 2, but the training runs in 1"
+    assert done.stderr.count(told) == 1
+    assert not paths.MODEL.exists()
 
 
 def change_params(folder, **evaluate):
@@ -107,7 +152,7 @@ def test_the_stage_accumulates_as_the_params_say(workspace):
     params["train"]["accumulation_steps"] = 2
     (workspace / "params.yaml").write_text(yaml.safe_dump(params))
     train.main()
-    assert read_json(paths.TRAIN_METRICS)["steps"] == 8
+    assert read_json(paths.TRAIN_METRICS)["steps"] == 15
 
 
 @pytest.mark.parametrize(

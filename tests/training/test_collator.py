@@ -54,6 +54,7 @@ def test_encoding_distinct_clips_gives_the_loss_of_encoding_all(loaded, clips):
     collator = InterleavedCollator(ClipCache(clips, clips), loaded.codec.pad_id)
     batch = collator([item(loaded, "cab"), item(loaded, "ac")])
     assert not batch.pop("symmetry").any()
+    assert len(batch.pop("clip_key")) == 3
     pixels = batch.pop("frames").permute(0, 4, 1, 2, 3).float() / 255
     pixels, index = normalise(pixels, loaded.preprocessing), batch.pop("clip_index")
     with torch.no_grad():
@@ -70,3 +71,10 @@ def test_a_clip_under_two_symmetries_counts_twice(loaded, clips):
     assert batch["symmetry"][batch["clip_index"]].tolist() == [0, 0, 5, 5]
     in_order = batch["frames"][batch["clip_index"]].numpy()
     assert np.array_equal(in_order, np.stack([clips[name] for name in "abca"]))
+
+
+def test_a_clip_has_the_same_key_in_every_batch(loaded, clips):
+    collator = InterleavedCollator(ClipCache(clips, clips), loaded.codec.pad_id)
+    first, second = collator([item(loaded, "ab")]), collator([item(loaded, "cb")])
+    assert first["clip_key"][1] == second["clip_key"][0]
+    assert len(set(first["clip_key"].tolist() + second["clip_key"].tolist())) == 3

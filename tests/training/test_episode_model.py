@@ -130,12 +130,30 @@ def test_guidance_adds_the_loss_on_attention_while_training(pixels):
     tokens, index = tokens_of(loaded, [2, 2]), torch.tensor([0, 1, 0, 1, 2, 1])
     module = EpisodeModel(loaded.model, weights, guidance=0.5)
     guided = module.train()(pixels, index, **tokens)["loss"]
-    plain_loss = EpisodeModel(loaded.model, weights).train()(pixels, index, **tokens)["loss"]
+    plain = EpisodeModel(loaded.model, weights).train()(pixels, index, **tokens)
     inputs = {name: value for name, value in tokens.items() if name != "labels"}
     attentions = loaded.model(
         **inputs, pixel_values=pixels[index], output_attentions=True
     ).attentions
     missing = guidance_loss(attentions, **inputs, telling=weights > 1)
-    assert missing > 0
-    torch.testing.assert_close(guided, plain_loss + 0.5 * missing)
-    torch.testing.assert_close(module.eval()(pixels, index, **tokens)["loss"], plain_loss)
+    assert (missing > 0).all()
+    # Both episodes have the same labels, so they weigh the same.
+    torch.testing.assert_close(guided, plain["loss"] + 0.5 * missing.mean())
+    torch.testing.assert_close(module.eval()(pixels, index, **tokens)["loss"], plain["loss"])
+
+
+@pytest.mark.parametrize("guidance", [0.0, 0.5])
+def test_parts_of_a_batch_have_its_loss_averaged_by_their_weights(pixels, guidance):
+    loaded = tiny_model()
+    loaded.model.language_model.set_attn_implementation("eager")
+    weights = content_weights(NARRATIONS, loaded.codec, 3.0)
+    module = EpisodeModel(loaded.model, weights, guidance).train()
+    whole = module(pixels, torch.tensor([0, 1, 2, 1, 2, 0]), **tokens_of(loaded, [2, 0, 1]))
+    parts = [
+        module(pixels, torch.tensor([0, 1, 2, 1]), **tokens_of(loaded, [2, 0])),
+        module(pixels, torch.tensor([2, 0]), **tokens_of(loaded, [1])),
+    ]
+    total = sum(part["weight"] for part in parts)
+    torch.testing.assert_close(whole["weight"], total)
+    mean = sum(part["loss"] * part["weight"] for part in parts) / total
+    torch.testing.assert_close(whole["loss"], mean)

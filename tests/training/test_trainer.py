@@ -1,3 +1,4 @@
+import json
 import math
 import os
 import signal
@@ -13,7 +14,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
-from eilev.training.batches import NO_AUGMENTATION
+from eilev.config.section import ParamsError
 from eilev.training.collator import InterleavedCollator
 from eilev.training.episode_model import EpisodeModel
 from eilev.training.trainer import TrainingError
@@ -87,32 +88,47 @@ def rescore(setup):
     return validate(model, batches, data.preprocessing, Accelerator())
 
 
-def test_accumulated_gradients_make_one_step(kitchen, tmp_path):
-    assert run(tmp_path, kitchen, accumulation_steps=2)[0].steps == 8
+@pytest.mark.parametrize("changes", [{}, {"content_weight": 3.0, "guidance": 1.0}])
+def test_a_step_in_pieces_has_the_losses_of_the_whole(kitchen, tmp_path, changes):
+    """Augmentation and all; pieces of different length and weight."""
+    whole = run(tmp_path / "one", kitchen, **changes)[2]
+    pieces = run(tmp_path / "four", kitchen, accumulation_steps=4, **changes)[2]
+    for name in ("train/loss", "val/loss"):
+        assert pieces.column(name) == pytest.approx(whole.column(name), abs=1e-4)
 
 
-def test_half_the_batch_twice_trains_as_the_whole(kitchen, tmp_path):
-    """Loss on the query: with all narrations as long, the mean of means is the mean."""
-    still = {"augment": NO_AUGMENTATION, "content_weight": 1.0, "loss_on": "query"}
-    whole = run(tmp_path / "one", kitchen, **still)
-    halves = run(tmp_path / "two", kitchen, **still, batch_size=4, accumulation_steps=2)
-    assert whole[0].steps == halves[0].steps
-    assert halves[0].train_loss == pytest.approx(whole[0].train_loss, rel=0.05)
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory):
+    """An unbroken run of two processes: its weights, and the main one's record."""
+    folder = tmp_path_factory.mktemp("two")
+    assert start(folder / "checkpoints", processes=2).wait() == 0
+    record = json.loads((folder / "record.json").read_text())
+    assert record["processes"] == 2
+    return load_file(folder / "end"), record["rows"]
 
 
-def test_two_processes_train_as_one_that_accumulates(tmp_path, monkeypatch):
-    """A step is two batches either way; without augmentation, which each batch draws anew."""
-    output = tmp_path / "weights.safetensors"
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    script = ["-m", "tests.training.tiny_run", tmp_path / "two", output, "still"]
-    env = os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
-    subprocess.run([*launch, *script], cwd=ROOT, env=env, check=True, capture_output=True)
-    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "2")
-    kitchen = make_kitchen(epochs=4)
-    result, weights, _, _ = run(tmp_path / "one", kitchen, augment=NO_AUGMENTATION)
-    assert result.steps == 15
-    for name, value in load_file(output).items():
-        torch.testing.assert_close(weights[name], value, atol=1e-4, rtol=0)
+def test_two_processes_have_the_losses_of_one(two_processes, tmp_path):
+    _, rows = two_processes
+    recorder = run(tmp_path, make_kitchen(epochs=4))[2]
+    assert [step for step, _ in rows] == [step for step, _ in recorder.rows]
+    for name in ("train/loss", "val/loss", "val/exact"):
+        column = [values[name] for _, values in rows if name in values]
+        assert column == pytest.approx(recorder.column(name), abs=1e-4)
+
+
+def test_two_killed_processes_end_as_if_they_had_never_stopped(two_processes, tmp_path):
+    checkpoints = tmp_path / "checkpoints"
+    assert stop_after(4, signal.SIGTERM, checkpoints, processes=2) != 0
+    (stopped,) = checkpoints.glob("step-*")
+    assert 4 <= int(stopped.name[5:]) < two_processes[1][-1][0]
+    assert start(checkpoints, processes=2).wait() == 0
+    for name, value in load_file(tmp_path / "end").items():
+        assert torch.equal(value, two_processes[0][name])
+
+
+def test_a_step_that_cannot_be_shared_evenly_is_refused(kitchen, tmp_path):
+    with pytest.raises(ParamsError, match=r"8 episodes .* x 3 .*: choose a multiple of 3"):
+        run(tmp_path, kitchen, accumulation_steps=3)
 
 
 def test_phases_follow_each_other(tmp_path):
@@ -185,14 +201,21 @@ def test_a_killed_run_ends_as_if_it_had_never_stopped(tmp_path):
         assert recorder.column(name) == pytest.approx(record.column(name), abs=1e-5)
 
 
-def stop_after(step, sign, checkpoints):
-    """Start a run in a process of its own, signal it once it has reached a step's checkpoint."""
-    command = [sys.executable, "-m", "tests.training.tiny_run", checkpoints, checkpoints / "end"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
-        while process.poll() is None:
-            if any(int(path.name[5:]) >= step for path in checkpoints.glob("step-*")):
-                process.send_signal(sign)
-                break
-            time.sleep(0.01)
-        process.communicate(timeout=120)
-    return process.returncode
+def start(checkpoints, processes=1):
+    """Start a run in one or several processes of its own; weights and record go beside."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    launch = [sys.executable, *(torchrun if processes > 1 else [])]
+    command = [*launch, "-m", "tests.training.tiny_run", checkpoints, checkpoints.parent / "end"]
+    env = os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
+
+
+def stop_after(step, sign, checkpoints, processes=1):
+    """Start a run, signal it once it has reached a step's checkpoint; returns its exit status."""
+    process = start(checkpoints, processes)
+    while process.poll() is None:
+        if any(int(path.name[5:]) >= step for path in checkpoints.glob("step-*")):
+            process.send_signal(sign)
+            break
+        time.sleep(0.01)
+    return process.wait(timeout=120)

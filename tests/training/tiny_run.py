@@ -1,16 +1,16 @@
 """A small real training run; as a script, one that can be killed or have several processes."""
 
+import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from accelerate import Accelerator, PartialState
+from accelerate import PartialState
 from safetensors.torch import save_file
 
-from eilev.training.batches import NO_AUGMENTATION
 from eilev.training.resume import copy_parameters, trained_names
 from eilev.training.run import Resumption
-from eilev.training.setup import set_up
+from eilev.training.setup import make_accelerator, set_up
 from eilev.training.trainer import train
 from tests.kitchen import make_kitchen, tiny_train_config, train_phase
 
@@ -34,11 +34,11 @@ class Recorder:
 def run(folder, kitchen=None, **changes):
     """Train; returns the result, the trained weights, the record and the set-up."""
     config = tiny_train_config(**changes)
+    accelerator = make_accelerator(config)
     kitchen = kitchen or make_kitchen()
     setup = set_up(config, kitchen.narrations, kitchen.episodes, kitchen.clips)
     recorder = Recorder()
     resumption = Resumption(Path(folder), f"{sorted(changes.items())}")
-    accelerator = Accelerator(gradient_accumulation_steps=config.accumulation_steps)
     result = train(setup.model, setup.data, config, accelerator, recorder, resumption)
     return result, copy_parameters(setup.model, trained_names(setup.model)), recorder, setup
 
@@ -51,10 +51,10 @@ def curriculum():
 
 
 if __name__ == "__main__":
-    checkpoints, output, *still = sys.argv[1:]
+    checkpoints, output = map(Path, sys.argv[1:])
     own_kitchen, changes = curriculum()
-    if still:
-        own_kitchen, changes = make_kitchen(epochs=4), {"augment": NO_AUGMENTATION}
-    weights = run(checkpoints, own_kitchen, **changes)[1]
+    _, weights, recorder, _ = run(checkpoints, own_kitchen, **changes)
     if PartialState().is_main_process:
         save_file(weights, output)
+        record = {"processes": PartialState().num_processes, "rows": recorder.rows}
+        (output.parent / "record.json").write_text(json.dumps(record))

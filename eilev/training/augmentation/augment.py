@@ -5,30 +5,21 @@ is spent in the model. Evaluation and serving use eilev.inputs.preprocess, which
 where nothing random is asked for.
 """
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from eilev.config.train import AugmentConfig
 from eilev.inputs.preprocess import Preprocessing
+from eilev.training.augmentation.draws import Generators, normal, uniform
 from eilev.training.augmentation.rand_augment import rand_augment
 
 # Few enough for their floats to stay in a processor's cache: twice as fast as a whole batch.
 _CLIPS_AT_ONCE = 8
 
 
-def seeded_generator(*keys: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return a generator whose draws depend on `keys` only, e.g. (seed, batch, process)."""
-    state = np.random.SeedSequence(keys).generate_state(1, np.uint64)
-    generator = torch.Generator(device)
-    # torch takes a signed seed on some devices.
-    generator.manual_seed(int(state[0]) >> 1)
-    return generator
-
-
 def augment(
-    frames: Tensor, config: AugmentConfig, image_size: int, generator: torch.Generator
+    frames: Tensor, config: AugmentConfig, image_size: int, generators: Generators
 ) -> Tensor:
     """RandAugment, crop, flip, recolour, add noise: one draw per clip, the same for all its frames.
 
@@ -42,20 +33,20 @@ def augment(
         frames: uint8 (num_clips, T, H, W, 3).
         config: Ranges of the changes; a range of width 0 leaves its property alone.
         image_size: Side of the result in pixels.
-        generator: Source of the draws, on the device of `frames`.
+        generators: Source of each clip's draws.
 
     Returns:
         float32 (num_clips, 3, T, image_size, image_size), full range [0, 1] before the noise.
     """
     if config.randaugment:
-        frames = rand_augment(frames, config.randaugment, generator)
-    pixels = _resample(frames, config, image_size, generator).div_(255.0)
+        frames = rand_augment(frames, config.randaugment, generators)
+    pixels = _resample(frames, config, image_size, generators).div_(255.0)
     # In place from here on: memory traffic is what all this costs.
     if config.brightness or config.contrast:
-        _recolour(pixels, config, generator)
+        _recolour(pixels, config, generators)
     if config.noise:
         # The noise of a sensor: independent in every frame.
-        pixels.add_(torch.empty_like(pixels).normal_(0.0, config.noise, generator=generator))
+        pixels.add_(normal(generators, *pixels.shape[1:]), alpha=config.noise)
     return pixels.transpose(1, 2)
 
 
@@ -72,14 +63,12 @@ def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     return torch.sub(pixels, mean).div_(std)
 
 
-def _resample(
-    frames: Tensor, config: AugmentConfig, size: int, generator: torch.Generator
-) -> Tensor:
+def _resample(frames: Tensor, config: AugmentConfig, size: int, generators: Generators) -> Tensor:
     """Crop, flip and resize: float32 (num_clips, T, 3, size, size), in grey levels."""
     num_clips, num_frames = frames.shape[:2]
     grid = None
     if config.crop_scale != (1.0, 1.0) or config.horizontal_flip:
-        theta = _draw_windows(num_clips, config, generator)
+        theta = _draw_windows(config, generators)
         grid = F.affine_grid(theta, [num_clips, 1, size, size], align_corners=False)
     result = torch.empty((num_clips, num_frames, 3, size, size), device=frames.device)
     for start in range(0, num_clips, _CLIPS_AT_ONCE):
@@ -96,29 +85,26 @@ def _resample(
     return result
 
 
-def _draw_windows(num_clips: int, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+def _draw_windows(config: AugmentConfig, generators: Generators) -> Tensor:
     """Affine maps (num_clips, 2, 3) from the result to a random window inside the frame."""
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=generator.device)
-
     low, high = config.crop_scale
-    side = (low + (high - low) * uniform(num_clips)).sqrt()
-    centre = (1.0 - side)[:, None] * (2.0 * uniform(num_clips, 2) - 1.0)
-    flip = 1.0 - 2.0 * (uniform(num_clips) < config.horizontal_flip).float()
-    theta = torch.zeros(num_clips, 2, 3, device=generator.device)
+    draws = uniform(generators, 4)
+    side = (low + (high - low) * draws[:, 0]).sqrt()
+    centre = (1.0 - side)[:, None] * (2.0 * draws[:, 1:3] - 1.0)
+    flip = 1.0 - 2.0 * (draws[:, 3] < config.horizontal_flip).float()
+    theta = torch.zeros(len(draws), 2, 3, device=draws.device)
     theta[:, 0, 0] = side * flip
     theta[:, 1, 1] = side
     theta[:, :, 2] = centre
     return theta
 
 
-def _recolour(pixels: Tensor, config: AugmentConfig, generator: torch.Generator) -> None:
+def _recolour(pixels: Tensor, config: AugmentConfig, generators: Generators) -> None:
     """Scale the mean (brightness) and the deviations from it (contrast) of each clip, in place."""
-    draws = 2.0 * torch.rand((2, pixels.shape[0]), generator=generator, device=pixels.device) - 1.0
+    draws = 2.0 * uniform(generators, 2) - 1.0
     contrast, brightness = (
         1.0 + width * draw.view(-1, 1, 1, 1, 1)
-        for width, draw in zip((config.contrast, config.brightness), draws, strict=True)
+        for width, draw in zip((config.contrast, config.brightness), draws.T, strict=True)
     )
     mean = pixels.mean(dim=(1, 2, 3, 4), keepdim=True)
     # (pixels - mean) * contrast + mean * brightness

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from eilev.training.augmentation.draws import Generators, normal, uniform
+
 NUM_OPERATIONS = 2
 PROBABILITY = 0.5
 MAX_MAGNITUDE = 10
@@ -26,34 +28,28 @@ _LUMA = (0.2989, 0.587, 0.114)
 Operation = Callable[[Tensor, float], Tensor]
 
 
-def rand_augment(frames: Tensor, magnitude: int, generator: torch.Generator) -> Tensor:
+def rand_augment(frames: Tensor, magnitude: int, generators: Generators) -> Tensor:
     """Change each clip by operations drawn for it, the same for all its frames.
 
     Args:
         frames: uint8 (num_clips, T, H, W, 3).
         magnitude: 1 to 10.
-        generator: Source of the draws, on the device of `frames`.
+        generators: Source of each clip's draws.
 
     Returns:
         Like `frames`.
     """
-    draws = _draw(len(frames), magnitude, generator)
+    draws = _draw(magnitude, generators)
     changed = [_change(clip, drawn) for clip, drawn in zip(frames, draws, strict=True)]
     return torch.stack(changed)
 
 
-def _draw(
-    num_clips: int, magnitude: int, generator: torch.Generator
-) -> list[list[tuple[str, float]]]:
+def _draw(magnitude: int, generators: Generators) -> list[list[tuple[str, float]]]:
     """Operations and strengths of each clip."""
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=generator.device)
-
-    chosen = uniform(num_clips, len(OPERATIONS)).argsort(dim=1)[:, :NUM_OPERATIONS]
-    applied = uniform(num_clips, NUM_OPERATIONS) < PROBABILITY
-    sign = torch.where(uniform(num_clips, NUM_OPERATIONS) < PROBABILITY, -1.0, 1.0)
-    noise = torch.randn((num_clips, NUM_OPERATIONS), generator=generator, device=generator.device)
+    chosen = uniform(generators, len(OPERATIONS)).argsort(dim=1)[:, :NUM_OPERATIONS]
+    applied = uniform(generators, NUM_OPERATIONS) < PROBABILITY
+    sign = torch.where(uniform(generators, NUM_OPERATIONS) < PROBABILITY, -1.0, 1.0)
+    noise = normal(generators, NUM_OPERATIONS)
     strength = sign * (magnitude + _SPREAD * noise).clamp(0, MAX_MAGNITUDE) / MAX_MAGNITUDE
     names = list(OPERATIONS)
     rows = zip(chosen.tolist(), applied.tolist(), strength.tolist(), strict=True)

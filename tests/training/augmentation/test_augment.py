@@ -4,7 +4,8 @@ import torch
 
 from eilev.config.train import AugmentConfig
 from eilev.inputs.preprocess import Preprocessing, preprocess
-from eilev.training.augmentation.augment import augment, normalise, seeded_generator
+from eilev.training.augmentation.augment import augment, normalise
+from eilev.training.augmentation.draws import seeded_generator
 
 OFF = {
     "randaugment": 0,
@@ -32,8 +33,12 @@ def still_frames(num_clips=4, num_frames=3, size=16):
     return random_frames(num_clips, 1, size).expand(-1, num_frames, -1, -1, -1)
 
 
+def generators(num_clips, seed=0):
+    return [seeded_generator(seed, clip) for clip in range(num_clips)]
+
+
 def run(frames, size=16, seed=0, **changes):
-    return augment(frames, config(**changes), size, seeded_generator(seed))
+    return augment(frames, config(**changes), size, generators(len(frames), seed))
 
 
 def test_without_augmentation_training_sees_what_evaluation_sees():
@@ -100,6 +105,14 @@ def test_brightness_scales_the_mean_and_contrast_leaves_it():
     assert not torch.allclose(contrasted, run(frames), atol=1e-2)
 
 
+def test_a_clip_changes_alike_in_whatever_batch_it_is():
+    everything = {"crop_scale": (0.5, 1.0), "brightness": 0.2, "contrast": 0.2, "noise": 0.1}
+    settings, frames = config(randaugment=5, horizontal_flip=0.5, **everything), random_frames()
+    together = augment(frames, settings, 16, generators(3))
+    alone = [augment(frames[i : i + 1], settings, 16, [generators(3)[i]]) for i in range(3)]
+    torch.testing.assert_close(together, torch.cat(alone))
+
+
 def test_draws_depend_on_the_keys_only():
     everything = {"crop_scale": (0.5, 1.0), "brightness": 0.2, "noise": 0.1}
     frames = random_frames()
@@ -110,9 +123,9 @@ def test_draws_depend_on_the_keys_only():
 
 
 def test_nothing_is_drawn_where_nothing_is_asked_for():
-    generator = seeded_generator(0)
+    (generator,) = generators(1)
     before = generator.get_state()
-    augment(random_frames(), config(), 16, generator)
+    augment(random_frames(num_clips=1), config(), 16, [generator])
     assert torch.equal(generator.get_state(), before)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from eilev.training.augmentation.augment import seeded_generator
+from eilev.training.augmentation.draws import seeded_generator
 from eilev.training.augmentation.rand_augment import OPERATIONS, _draw, rand_augment
 
 SIZE = 24
@@ -17,6 +17,10 @@ def frames(num_clips=2, num_frames=3, still=False):
     shape = (num_clips, 1 if still else num_frames, SIZE, SIZE, 3)
     values = (rng.beta(2, 4, shape) * [255, 200, 150]).astype(np.uint8)
     return torch.from_numpy(values).expand(-1, num_frames, -1, -1, -1)
+
+
+def generators(num_clips, seed=0):
+    return [seeded_generator(seed, clip) for clip in range(num_clips)]
 
 
 def apply(name, strength, clip):
@@ -92,20 +96,20 @@ def test_a_flat_clip_stays_finite(name):
 
 def test_all_frames_of_a_clip_are_changed_alike():
     still = frames(num_clips=8, still=True)
-    changed = rand_augment(still, 5, seeded_generator(0))
+    changed = rand_augment(still, 5, generators(len(still)))
     assert changed.dtype == torch.uint8
     assert torch.equal(changed, changed[:, :1].expand_as(changed))
     assert not torch.equal(changed, still)
 
 
 def test_draws_depend_on_the_generator_only():
-    first, second = (rand_augment(frames(), 5, seeded_generator(seed)) for seed in (3, 3))
+    first, second = (rand_augment(frames(), 5, generators(2, seed)) for seed in (3, 3))
     assert torch.equal(first, second)
-    assert not torch.equal(first, rand_augment(frames(), 5, seeded_generator(4)))
+    assert not torch.equal(first, rand_augment(frames(), 5, generators(2, 4)))
 
 
 def test_two_different_operations_each_with_a_chance_of_one_half():
-    draws = _draw(4000, 5, seeded_generator(0))
+    draws = _draw(5, generators(4000))
     sizes = np.bincount([len(clip) for clip in draws], minlength=3)
     assert sizes / 4000 == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
     names = [[name for name, _ in clip] for clip in draws]
