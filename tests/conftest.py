@@ -30,13 +30,35 @@ def epic_kitchens() -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random language model of Llama's kind (tests/tiny_llama.py)."""
+    from tests.tiny_llama import write_tiny_llama  # torch: only where it is asked for
+
+    folder = tmp_path_factory.mktemp("llama")
+    write_tiny_llama(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported bundle of a tiny random model (tests/tiny.py); copy it before changing it."""
-    from tests.tiny import write_tiny_bundle  # torch: only where it is asked for
+    from tests.tiny import tiny_model, write_tiny_bundle  # torch: only where it is asked for
 
     folder = tmp_path_factory.mktemp("tiny") / "bundle"
     folder.mkdir()
-    write_tiny_bundle(folder)
+    write_tiny_bundle(folder, tiny_model())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def llama_bundle(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported bundle of a tiny BLIP-2 around that language model."""
+    from tests.tiny import write_tiny_bundle
+    from tests.tiny_llama import tiny_llama_model
+
+    folder = tmp_path_factory.mktemp("tiny-llama") / "bundle"
+    folder.mkdir()
+    write_tiny_bundle(folder, tiny_llama_model(tiny_llama))
     return folder
 
 

@@ -40,6 +40,7 @@ def tiny_config(freeze=(), **changes) -> ModelConfig:
             "vision": tiny_part(1),
             "qformer": tiny_part(1),
             "text": tiny_part(2),
+            "language_model": None,
         }
         | changes
     )
@@ -57,8 +58,8 @@ def tiny_model(seed=0, **changes) -> LoadedModel:
     return LoadedModel(model, codec, Preprocessing(IMAGE_SIZE))
 
 
-def write_tiny_bundle(folder) -> None:
-    """An ONNX bundle of `tiny_model()`; takes a while, so use the `tiny_bundle` fixture."""
+def write_tiny_bundle(folder, loaded: LoadedModel) -> None:
+    """An ONNX bundle; takes a while, so use the fixtures."""
     info = BundleInfo(
         num_frames=NUM_FRAMES,
         frame_size=2 * IMAGE_SIZE,
@@ -69,7 +70,7 @@ def write_tiny_bundle(folder) -> None:
         params={"seed": 0},
         metrics={},
     )
-    write_bundle(tiny_model(), info, folder)
+    write_bundle(loaded, info, folder)
 
 
 def tiny_clips(num_clips, seed=0):

@@ -33,7 +33,10 @@ class TransformerConfig(Section):
 
 
 class ScratchConfig(Section):
-    """A BLIP-2 built from scratch (the default source's model)."""
+    """A BLIP-2 with new eyes, and a new language model (the default source's) or a pretrained one.
+
+    Exactly one of `text` and `language_model` is given.
+    """
 
     image_size: Positive
     """Side in pixels of what the vision tower sees, half of `clips.frame_size`; a multiple of
@@ -44,9 +47,9 @@ class ScratchConfig(Section):
     num_query_tokens: Positive
     """Tokens that the Q-Former makes of a clip, all its frames together. The published models have
     32; larger eyes with 4 see verbs better (docs/binding.md)."""
-    max_position_embeddings: Positive
-    """Longest sequence of the language model, in tokens. Its positions are learned; an episode of 8
-    shots of the kitchen takes about 100."""
+    max_position_embeddings: Positive | None
+    """Longest sequence of the language model that `text` describes, in tokens; null where it is
+    pretrained. Its positions are learned; an episode of 8 shots of the kitchen takes about 100."""
     initializer_range: Annotated[float, Field(gt=0.0)]
     """Standard deviation of the initial weights. BERT's and OPT's 0.02 is for wide models: at
     widths around 100 it delays the phase change to in-context learning several times over. Verb
@@ -57,8 +60,21 @@ class ScratchConfig(Section):
     qformer: TransformerConfig
     """The Q-Former, which passes over the tokens of all frames of a clip once and has no order of
     them; each of its layers looks at the frames."""
-    text: TransformerConfig
-    """The language model, a decoder of OPT's kind with one token for each word."""
+    text: TransformerConfig | None
+    """A new language model, a decoder of OPT's kind with one token for each word; null where there
+    is a pretrained one."""
+    language_model: str | None
+    """A pretrained language model with its tokenizer, for which only the eyes are new: folder or
+    hub name of a causal one, or `package:NAME`, an installed package that brings one as a GGUF file
+    (docs/profiles.md); null builds one from `text`."""
+
+    @model_validator(mode="after")
+    def _one_language_model(self) -> Self:
+        if (self.text is None) == (self.language_model is None):
+            raise ValueError("give exactly one of 'text' and 'language_model'")
+        if (self.text is None) != (self.max_position_embeddings is None):
+            raise ValueError("give 'max_position_embeddings' with 'text', and not without it")
+        return self
 
 
 class ModelConfig(Section):

@@ -92,11 +92,10 @@ def generate_narrations(
 
 
 def _prompt(trial: Trial, loaded: LoadedModel, config: EvaluateConfig) -> Layout:
-    model_config = loaded.model.config
     episode_format = EpisodeFormat(
         codec=loaded.codec,
-        num_query_tokens=model_config.num_query_tokens,
-        encoder_decoder=not model_config.use_decoder_only_language_model,
+        num_query_tokens=loaded.model.config.num_query_tokens,
+        encoder_decoder=loaded.model.family.encoder_decoder,
         prompts=(config.prompt,),
         loss_on="query",
         generating=True,

@@ -23,7 +23,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from torch import Tensor, nn
 
 from eilev.bundle.manifest import DECODER, EMBED, ENCODER, VISION, CacheShape
 from eilev.export.traceable import CrossDecoder, Decoder, Encoder, Vision
+from eilev.model.families import DecoderOnly, EncoderDecoder
 from eilev.model.video_blip import VideoBlip
 
 # Example sizes while tracing: all different and none below 2, which torch.export would take for
@@ -96,14 +97,7 @@ def export_graph(graph: Graph, opset: int, path: Path) -> None:
 
 def cache_shape(model: VideoBlip) -> CacheShape:
     """Size of the decoder's self-attention cache."""
-    config = model.language_model.config
-    if model.config.use_decoder_only_language_model:
-        heads = config.num_attention_heads
-        head_dim = config.hidden_size // heads
-        return CacheShape(num_layers=config.num_hidden_layers, num_heads=heads, head_dim=head_dim)
-    return CacheShape(
-        num_layers=config.num_decoder_layers, num_heads=config.num_heads, head_dim=config.d_kv
-    )
+    return CacheShape(**asdict(model.family.cache_size(model.language_model.config)))
 
 
 @contextmanager
@@ -149,10 +143,12 @@ def graphs(model: VideoBlip, num_frames: int) -> dict[str, Graph]:
         ),
     }
     shape = cache_shape(model)
-    if model.config.use_decoder_only_language_model:
-        return found | {DECODER: _decoder_graph(model.language_model, shape, width)}
+    if isinstance(model.family, DecoderOnly):
+        decoder = Decoder(model.language_model, model.family)
+        return found | {DECODER: _decoder_graph(decoder, shape, width)}
+    assert isinstance(model.family, EncoderDecoder)  # noqa: S101  (there is no third kind)
     encoder = Graph(
-        Encoder(model.language_model),
+        Encoder(model.language_model, model.family),
         (torch.zeros(_BATCH, _LENGTH, width), torch.ones_like(ids)),
         (batch_length, batch_length),
         ["inputs_embeds", "attention_mask"],
@@ -164,11 +160,11 @@ def graphs(model: VideoBlip, num_frames: int) -> dict[str, Graph]:
     }
 
 
-def _decoder_graph(language_model: Any, shape: CacheShape, width: int) -> Graph:
+def _decoder_graph(decoder: Decoder, shape: CacheShape, width: int) -> Graph:
     past, past_axes = _example_cache(shape, _PAST, "past")
     mask = torch.ones(_BATCH, _PAST + _NEW, dtype=torch.long)
     return Graph(
-        Decoder(language_model),
+        decoder,
         (torch.zeros(_BATCH, _NEW, width), mask, past),
         ({0: "batch", 1: "new"}, {0: "batch", 1: "total"}, past_axes),
         ["inputs_embeds", "attention_mask", *_names("past", shape)],

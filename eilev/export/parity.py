@@ -114,7 +114,7 @@ def torch_runner(loaded: LoadedModel, max_new_tokens: int) -> Runner:
     @torch.no_grad()
     def logits(turns: Sequence[Turn], clips: Sequence[Frames]) -> npt.NDArray[np.float32]:
         batch = make_batch(loaded, [(turns, clips)])
-        if loaded.model.config.use_decoder_only_language_model:
+        if not loaded.model.family.encoder_decoder:
             del batch["labels"]
         output = loaded.model(**batch).logits[0]
         result: npt.NDArray[np.float32] = output.float().cpu().numpy()

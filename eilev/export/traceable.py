@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
+from eilev.model.families import DecoderOnly, EncoderDecoder
 from eilev.model.video_blip import VideoBlip
 
 # Keys and values of each layer, (batch, heads, positions, head size).
@@ -29,9 +30,9 @@ class Vision(nn.Module):
 class Decoder(nn.Module):
     """A decoder-only language model over embeddings and a flat cache."""
 
-    def __init__(self, language_model: Any):
+    def __init__(self, language_model: Any, family: DecoderOnly):
         super().__init__()
-        self.language_model = language_model
+        self.language_model, self.family = language_model, family
 
     def forward(
         self, inputs_embeds: Tensor, attention_mask: Tensor, past: Pairs
@@ -44,7 +45,7 @@ class Decoder(nn.Module):
             past: per layer keys and values, each (batch, heads, past, head size).
         """
         num_new = inputs_embeds.shape[1]
-        positions = attention_mask.cumsum(dim=1) * attention_mask - 1
+        positions = self.family.position_ids(attention_mask)
         cache = _cache(past)
         new = _last(attention_mask.shape[1], num_new, attention_mask)
         output = self.language_model(
@@ -58,11 +59,12 @@ class Decoder(nn.Module):
 
 
 class Encoder(nn.Module):
-    """T5's encoder and the cross-attention keys and values, which no decoding step changes."""
+    """An encoder and the cross-attention keys and values, which no decoding step changes."""
 
-    def __init__(self, language_model: Any):
+    def __init__(self, language_model: Any, family: EncoderDecoder):
         super().__init__()
-        self.language_model = language_model
+        self.language_model, self.family = language_model, family
+        self.num_heads = family.cache_size(language_model.config).num_heads
 
     def forward(self, inputs_embeds: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
         """Per decoder layer keys and values, each (batch, heads, length, head size).
@@ -75,17 +77,15 @@ class Encoder(nn.Module):
             inputs_embeds=inputs_embeds,
             attention_mask=_padding_mask(attention_mask, inputs_embeds.dtype),
         ).last_hidden_state
-        flat = []
-        for block in self.language_model.get_decoder().block:
-            attention = block.layer[1].EncDecAttention
-            for projection in (attention.k, attention.v):
-                heads = projection(states).unflatten(-1, (attention.n_heads, -1))
-                flat.append(heads.transpose(1, 2))
-        return tuple(flat)
+        return tuple(
+            projection(states).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for pair in self.family.cross_projections(self.language_model)
+            for projection in pair
+        )
 
 
 class CrossDecoder(nn.Module):
-    """T5's decoder over token ids, a flat cache and the encoder's keys and values."""
+    """The decoder over token ids, a flat cache and the encoder's keys and values."""
 
     def __init__(self, language_model: Any):
         super().__init__()

@@ -59,18 +59,16 @@ def git_revision() -> str | None:
 def _manifest(loaded: LoadedModel, info: BundleInfo, files: dict[str, str]) -> Manifest:
     model = loaded.model
     text = model.language_model.config
-    decoder_only = model.config.use_decoder_only_language_model
     return Manifest(
         format_version=1,
-        family="decoder_only" if decoder_only else "encoder_decoder",
+        family="encoder_decoder" if model.family.encoder_decoder else "decoder_only",
         files=files,
         num_frames=info.num_frames,
         frame_size=info.frame_size,
         num_query_tokens=model.config.num_query_tokens,
         hidden_size=text.hidden_size,
         vocab_size=text.vocab_size,
-        # T5's positions are relative: no table ends.
-        max_length=text.max_position_embeddings if decoder_only else None,
+        max_length=model.family.max_length(text),
         cache=cache_shape(model),
         tokens=_tokens(model, loaded.codec),
         image=_image(loaded.preprocessing),
@@ -84,8 +82,8 @@ def _manifest(loaded: LoadedModel, info: BundleInfo, files: dict[str, str]) -> M
 
 
 def _tokens(model: VideoBlip, codec: TextCodec) -> Tokens:
-    decoder_only = model.config.use_decoder_only_language_model
-    start = None if decoder_only else model.language_model.config.decoder_start_token_id
+    text = model.language_model.config
+    start = text.decoder_start_token_id if model.family.encoder_decoder else None
     return Tokens(bos=codec.bos_id, eos=codec.eos_id, pad=codec.pad_id, decoder_start=start)
 
 

@@ -16,6 +16,8 @@ TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 SPECIAL_TOKENS_FILE = "special_tokens_map.json"
 TOKENIZER_FILES = (TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, SPECIAL_TOKENS_FILE)
 
+# Stands for a clip where plain transformers reads a pretrained language model that was given eyes.
+VIDEO_TOKEN = "<video>"  # noqa: S105
 _PAD, _EOS, _UNK, _NEWLINE = "<pad>", "</s>", "<unk>", "\n"
 # SentencePiece's mark of a word's start.
 _BOUNDARY = "\u2581"
@@ -136,6 +138,19 @@ def train_word_codec(texts: Iterable[str]) -> TextCodec:
     # As in OPT, one token opens and closes a sequence.
     eos_id = vocabulary.index(_EOS)
     return _codec(tokenizer, eos_id, eos_id, vocabulary.index(_PAD))
+
+
+def codec_with_video(
+    tokenizer: Tokenizer, bos_id: int | None, eos_id: int, pad_id: int | None
+) -> TextCodec:
+    """The codec of a language model that knows no videos yet: its tokenizer and VIDEO_TOKEN.
+
+    Where there is no token for padding, the one that ends a sequence pads, too.
+    """
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.add_special_tokens([AddedToken(VIDEO_TOKEN, special=True, normalized=False)])
+    return _codec(tokenizer, bos_id, eos_id, eos_id if pad_id is None else pad_id)
 
 
 @lru_cache(maxsize=1 << 18)

@@ -29,11 +29,10 @@ def make_batch(loaded: LoadedModel, episodes: Sequence[Request]) -> dict[str, Te
 
 def make_layout(loaded: LoadedModel, turns: Sequence[Turn]) -> Layout:
     """Token layout of an episode, with the loss on its query."""
-    config = loaded.model.config
     return interleave(
         turns,
         loaded.codec,
-        config.num_query_tokens,
-        encoder_decoder=not config.use_decoder_only_language_model,
+        loaded.model.config.num_query_tokens,
+        encoder_decoder=loaded.model.family.encoder_decoder,
         loss_on="query",
     )

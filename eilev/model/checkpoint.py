@@ -50,7 +50,8 @@ def save_model(
     """
     with atomic_dir(folder) as temporary:
         model.save_pretrained(temporary)
-        _untie(temporary / CONFIG_FILE)
+        if model.family.untied(model.config.text_config):
+            _say_untied(temporary / CONFIG_FILE)
         save_codec(codec, temporary)
         preprocessing.to_file(temporary / PREPROCESSOR_FILE)
         if defaults is not None:
@@ -93,7 +94,7 @@ def load_weights(folder: Path, dtype: torch.dtype = torch.float32) -> VideoBlip:
     model: VideoBlip
     info: dict[str, set[Any]]
     try:
-        with _quiet():
+        with quiet():
             model, info = VideoBlip.from_pretrained(  # type: ignore[misc]
                 folder,
                 dtype=dtype,
@@ -104,7 +105,7 @@ def load_weights(folder: Path, dtype: torch.dtype = torch.float32) -> VideoBlip:
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise DataError(f"{folder}: not a readable BLIP-2 checkpoint: {error}") from error
-    _check_complete(info, folder)
+    check_complete(info, folder)
     return model
 
 
@@ -133,16 +134,15 @@ def set_special_tokens(model: VideoBlip, codec: TextCodec) -> None:
         model.config.image_token_index = codec.vocab_size if spare else codec.pad_id
 
 
-def _untie(path: Path) -> None:
-    """Say of a T5 whose output layer is its own that it is.
+def _say_untied(path: Path) -> None:
+    """Say in a config that the output layer has weights of its own.
 
-    transformers 5 says "tied" of every T5, and goes by the tensors; 4 goes by the config, and would
-    overwrite the output layer with the embeddings.
+    transformers 5 goes by the tensors; 4 goes by the config, and would overwrite the output layer
+    with the embeddings.
     """
     config = read_json(path)
-    if config["text_config"].get("scale_decoder_outputs") is False:
-        config["text_config"]["tie_word_embeddings"] = False
-        write_json(config, path)
+    config["text_config"]["tie_word_embeddings"] = False
+    write_json(config, path)
 
 
 def _check_config(path: Path) -> None:
@@ -154,7 +154,12 @@ def _check_config(path: Path) -> None:
         raise DataError(f"{path}: 'model_type' is {kind!r}, a BLIP-2 checkpoint has 'blip-2'")
 
 
-def _check_complete(info: dict[str, set[Any]], folder: Path) -> None:
+def check_complete(info: dict[str, set[Any]], folder: Path) -> None:
+    """Check what transformers says of the weights that it has read.
+
+    Raises:
+        ValueError: they are not exactly those of the config; every key is named.
+    """
     problems = []
     for kind in ("missing", "unexpected", "mismatched"):
         keys = sorted(_key(key) for key in info[f"{kind}_keys"])
@@ -189,7 +194,7 @@ def _convert(folder: Path) -> TextCodec:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without transformers' report on keys that don't fit, which is an error here."""
     before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity(logging.ERROR)

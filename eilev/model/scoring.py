@@ -49,7 +49,7 @@ def score_classes(
     """
     _check_classes(class_attention_mask)
     embeds = model.splice(input_ids, video_input_mask, pixel_values, video_features)
-    score = _DecoderOnly if model.config.use_decoder_only_language_model else _EncoderDecoder
+    score = _EncoderDecoder if model.family.encoder_decoder else _DecoderOnly
     prompts = score(model, embeds, attention_mask)
     scores = []
     for ids, mask in _chunks(class_input_ids, class_attention_mask, chunk_size):

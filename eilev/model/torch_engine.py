@@ -97,7 +97,7 @@ class TorchEngine:
             ValueError: clips do not fit the turns, or there is an empty candidate.
         """
         codec, model = self.loaded.codec, self.loaded.model
-        rows = codec.encode_narrations(candidates, after_prompt=self._decoder_only)
+        rows = codec.encode_narrations(candidates, after_prompt=not self._encoder_decoder)
         length = max(map(len, rows))
         self._check_length(turns, length)
         ids = [[*row, *[codec.pad_id] * (length - len(row))] for row in rows]
@@ -112,8 +112,8 @@ class TorchEngine:
         return [float(score) for score in scores[0]]
 
     @property
-    def _decoder_only(self) -> bool:
-        return bool(self.loaded.model.config.use_decoder_only_language_model)
+    def _encoder_decoder(self) -> bool:
+        return self.loaded.model.family.encoder_decoder
 
     def _batch(self, requests: Sequence[Request]) -> dict[str, Tensor]:
         batch = make_batch(self.loaded, requests)
@@ -121,12 +121,12 @@ class TorchEngine:
         return batch
 
     def _check_length(self, turns: Sequence[Turn], max_new_tokens: int) -> None:
-        """Raises TooLongError; T5's positions are relative and never end."""
-        config = self.loaded.model.language_model.config
-        available = config.max_position_embeddings if self._decoder_only else None
+        """Raises TooLongError."""
+        model = self.loaded.model
+        available = model.family.max_length(model.config.text_config)
         check_length(make_layout(self.loaded, turns), max_new_tokens, available)
 
     def _ends(self) -> list[int]:
         codec = self.loaded.codec
-        newline = codec.newline_ids if self._decoder_only else ()
+        newline = () if self._encoder_decoder else codec.newline_ids
         return [codec.eos_id, *(newline if len(newline) == 1 else ())]

@@ -15,6 +15,7 @@ from transformers import Blip2ForConditionalGeneration
 from transformers.utils.generic import ModelOutput
 
 from eilev.inputs.interleave import IGNORE_INDEX
+from eilev.model.families import Family, family_of
 
 
 @dataclass
@@ -38,6 +39,11 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
     """
 
     frozen: tuple[str, ...] = ()
+
+    @property
+    def family(self) -> Family:
+        """What is particular to its language model."""
+        return family_of(self.config.text_config)
 
     def freeze(self, names: Iterable[str]) -> None:
         """Train all but the named modules, which are kept in evaluation mode from now on."""
@@ -171,7 +177,16 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
             ValueError: see `splice`; or no label carries a loss.
         """
         embeds = self.splice(input_ids, video_input_mask, pixel_values, video_features)
-        if self.config.use_decoder_only_language_model:
+        if self.family.encoder_decoder:
+            logits = self.language_model(
+                inputs_embeds=embeds,
+                attention_mask=attention_mask,
+                decoder_input_ids=self._decoder_input_ids(input_ids, labels),
+                use_cache=False,
+            ).logits
+            attentions = None
+            loss = None if labels is None else _cross_entropy(logits, labels)
+        else:
             output = self.language_model(
                 inputs_embeds=embeds,
                 attention_mask=attention_mask,
@@ -181,15 +196,6 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
             )
             logits, attentions = output.logits, output.attentions
             loss = None if labels is None else _cross_entropy(logits[:, :-1], labels[:, 1:])
-        else:
-            logits = self.language_model(
-                inputs_embeds=embeds,
-                attention_mask=attention_mask,
-                decoder_input_ids=self._decoder_input_ids(input_ids, labels),
-                use_cache=False,
-            ).logits
-            attentions = None
-            loss = None if labels is None else _cross_entropy(logits, labels)
         return VideoBlipOutput(loss=loss, logits=logits, attentions=attentions)
 
     @torch.no_grad()
@@ -221,7 +227,7 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
         )
         # Without input_ids a decoder-only model returns new tokens only; an encoder-decoder
         # begins with its start token.
-        return tokens if self.config.use_decoder_only_language_model else tokens[:, 1:]
+        return tokens[:, 1:] if self.family.encoder_decoder else tokens
 
     @torch.no_grad()
     def generate_greedily(

@@ -4,7 +4,10 @@ Sizes as in the `config.json` of each checkpoint on the hub (OPT-2.7B's and Flan
 BLIP-2's ViT-g and Q-Former, which are transformers' defaults).
 """
 
+import copy
+import functools
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -17,9 +20,14 @@ from transformers import (
 )
 from transformers.initialization import no_init_weights
 
-from eilev.config.train import ModelConfig
-from eilev.model.build import scratch_config
+from eilev.config.train import ModelConfig, ScratchConfig
+from eilev.model.build import new_text_config, scratch_config
 from eilev.model.checkpoint import CONFIG_FILE
+from eilev.model.language_model import (
+    language_model_place,
+    load_language_codec,
+    load_language_config,
+)
 from eilev.model.video_blip import VideoBlip
 
 # Hub name of each published checkpoint: its language model.
@@ -50,12 +58,13 @@ def outline(config: ModelConfig, vocab_size: int) -> VideoBlip:
 
     Raises:
         ValueError: `config.pretrained` is neither published nor a folder with a config.json.
+        DataError: the language model that `config.scratch` names is not to be had.
     """
     blip2 = _blip2_config(config, vocab_size)
     with no_init_weights():
         model = VideoBlip(blip2)
     model.tie_weights()
-    if not model.config.use_decoder_only_language_model:
+    if model.family.untied(model.config.text_config):
         _untie_head(model)
     model.freeze(config.freeze)
     return model
@@ -72,7 +81,7 @@ def _untie_head(model: VideoBlip) -> None:
 
 def _blip2_config(config: ModelConfig, vocab_size: int) -> Blip2Config:
     if config.scratch is not None:
-        return scratch_config(config.scratch, vocab_size, pad_id=0)
+        return scratch_config(config.scratch, _text_config(config.scratch, vocab_size))
     assert config.pretrained is not None  # noqa: S101  (ModelConfig has exactly one origin)
     if (Path(config.pretrained) / CONFIG_FILE).is_file():
         return Blip2Config.from_pretrained(config.pretrained)
@@ -87,6 +96,21 @@ def _blip2_config(config: ModelConfig, vocab_size: int) -> Blip2Config:
         text_config=_language_model(ARCHITECTURES[config.pretrained]),
         num_query_tokens=32,
     )
+
+
+def _text_config(scratch: ScratchConfig, vocab_size: int) -> Any:
+    if scratch.language_model is None:
+        return new_text_config(scratch, vocab_size, pad_id=0)
+    # Building a model may change its configuration.
+    return copy.deepcopy(_pretrained_text_config(scratch.language_model))
+
+
+@functools.lru_cache  # a GGUF file is read for seconds, and a plan asks several times
+def _pretrained_text_config(name: str) -> Any:
+    place = language_model_place(name)
+    config = load_language_config(place)
+    config.vocab_size = max(config.vocab_size, load_language_codec(place).vocab_size)
+    return config
 
 
 def _language_model(name: str) -> PreTrainedConfig:

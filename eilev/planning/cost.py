@@ -187,10 +187,10 @@ def _group_loss(model: VideoBlip, group: Group, features: Tensor) -> Tensor:
     embeds = torch.cat([video.to(text.dtype), text], dim=1)
     inputs: dict[str, Any] = {"inputs_embeds": embeds, "use_cache": False}
     targets = torch.zeros(group.episodes, group.labels, dtype=torch.long)
-    if model.config.use_decoder_only_language_model:
+    if model.family.encoder_decoder:
+        inputs["decoder_input_ids"] = targets
+    else:
         # The labels stand last, each predicted from the position before it.
         inputs["logits_to_keep"] = group.labels + 1
-    else:
-        inputs["decoder_input_ids"] = targets
     logits = model.language_model(**inputs).logits[:, -group.labels :]
     return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum")

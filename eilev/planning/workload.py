@@ -130,7 +130,7 @@ def _group(params: Params, shots: int, episodes: int, model: VideoBlip, load: Wo
         EpisodeFormat(
             codec=codec,
             num_query_tokens=model.config.num_query_tokens,
-            encoder_decoder=not model.config.use_decoder_only_language_model,
+            encoder_decoder=model.family.encoder_decoder,
             prompts=(prompts[len(prompts) // 2],),
             loss_on=params.train.loss_on,
         ),

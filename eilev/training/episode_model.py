@@ -28,7 +28,7 @@ class EpisodeModel(nn.Module):
         super().__init__()
         self.model = model
         self.guidance = guidance
-        self.encoder_decoder = not model.config.use_decoder_only_language_model
+        self.encoder_decoder = model.family.encoder_decoder
         self.register_buffer("token_weights", token_weights, persistent=False)
 
     def forward(

@@ -139,7 +139,7 @@ def start_run(
     config.episodes_at_once(accelerator.num_processes)  # refuses an uneven share
     if not len(data.val):
         raise ValueError("the val episodes are empty; see episodes.val in params.yaml")
-    if any(p.guidance for p in config.phases) and not model.config.use_decoder_only_language_model:
+    if any(p.guidance for p in config.phases) and model.family.encoder_decoder:
         raise ValueError(
             "params.yaml: train.phases: 'guidance' is for decoder-only language models; set it to 0"
         )

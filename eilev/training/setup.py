@@ -16,9 +16,9 @@ from eilev.inputs.episode import EpisodeFormat, clip_ids_of
 from eilev.inputs.preprocess import Preprocessing
 from eilev.inputs.tokenizer import TextCodec, train_word_codec
 from eilev.language.new_words import new_word_forms
-from eilev.model.build import build_model
+from eilev.model.build import build_model, pretrained_place
 from eilev.model.checkpoint import load_inputs
-from eilev.model.hub import pretrained_folder
+from eilev.model.language_model import load_language_codec
 from eilev.model.video_blip import VideoBlip
 from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import content_weights
@@ -49,12 +49,11 @@ def set_up(
         episodes: schema.EPISODES of `train` and `val`.
         clips: frames of every clip in them.
     """
-    origin = config.model.pretrained
-    pretrained = None if origin is None else pretrained_folder(origin)
+    pretrained = pretrained_place(config.model)
     codec, preprocessing = _text_and_pixels(config, pretrained, narrations, episodes)
     torch.manual_seed(config.seed)
     model = build_model(config.model, codec, pretrained)
-    encoder_decoder = not model.config.use_decoder_only_language_model
+    encoder_decoder = model.family.encoder_decoder
     texts = narrations.set_index("narration_id")["narration"].to_dict()
     formats = {
         split: EpisodeFormat(
@@ -131,11 +130,14 @@ def _text_and_pixels(
     narrations: pd.DataFrame,
     episodes: Mapping[str, pd.DataFrame],
 ) -> tuple[TextCodec, Preprocessing]:
-    if pretrained is not None:
+    scratch = config.model.scratch
+    if pretrained is not None and scratch is None:
         return load_inputs(pretrained)
-    assert config.model.scratch is not None  # noqa: S101  (ModelConfig has exactly one origin)
+    assert scratch is not None  # noqa: S101  (ModelConfig has exactly one origin)
+    if pretrained is not None:
+        return load_language_codec(pretrained), Preprocessing(scratch.image_size)
     # Episodes whose words are permuted may inflect a word as no narration does.
     own = (rows for table in episodes.values() for rows in table["narrations"].dropna())
     told = (text for rows in own for text in rows)
     texts = [*narrations["narration"], *config.prompts, *told, *new_word_forms()]
-    return train_word_codec(texts), Preprocessing(config.model.scratch.image_size)
+    return train_word_codec(texts), Preprocessing(scratch.image_size)

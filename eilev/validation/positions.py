@@ -19,7 +19,7 @@ def require_positions(
     train: TrainConfig,
     evaluate: EvaluateConfig,
 ) -> None:
-    """Check the longest episode of each split; a published model's positions are not known here.
+    """Check the longest episode of each split; a pretrained model's positions are not known here.
 
     Args:
         episodes: schema.EPISODES of each split.
@@ -30,7 +30,8 @@ def require_positions(
     Raises:
         TooLongError: an episode needs more positions than there are; the message names the key.
     """
-    if train.model.scratch is None:
+    scratch = train.model.scratch
+    if scratch is None or scratch.max_position_embeddings is None:
         return
     texts = dict(zip(narrations["narration_id"], narrations["narration"], strict=True))
     for split, table in episodes.items():
@@ -40,9 +41,9 @@ def require_positions(
         told = episode_texts(row["narrations"], [*row["context"], row["query"]], texts)
         try:
             if split in EVALUATED:
-                _check(told, train.model.scratch, (evaluate.prompt,), evaluate.max_new_tokens)
+                _check(told, scratch, (evaluate.prompt,), evaluate.max_new_tokens)
             else:
-                _check(told, train.model.scratch, train.prompts)
+                _check(told, scratch, train.prompts)
         except TooLongError as error:
             raise TooLongError(
                 "params.yaml: train.model.scratch.max_position_embeddings: the longest episode of"

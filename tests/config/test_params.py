@@ -54,6 +54,8 @@ def test_a_missing_section_is_named(tmp_path):
         ("episodes", "verb_noun_ratio", 1.5, "episodes.verb_noun_ratio"),
         ("episodes", "evaluation.ways", 3, "episodes.evaluation: .*multiple of ways=3"),
         ("train", "model.pretrained", "some/model", "exactly one of 'pretrained' and 'scratch'"),
+        ("train", "model.scratch.language_model", "some/model", "exactly one of 'text' and"),
+        ("train", "model.scratch.max_position_embeddings", None, "_embeddings' with 'text'"),
         ("train", "model.freeze", ["decoder"], "train.model.freeze.0"),
         ("train", "content_weight", -1.0, "train.content_weight"),
         ("evaluate", "text_metrics.bi_encoder", 1, "evaluate.text_metrics.bi_encoder"),

@@ -8,6 +8,7 @@ from eilev.inputs.turns import Turn
 from eilev.model.checkpoint import load_model
 from eilev.model.scoring import score_classes
 from tests.tiny import tiny_clips
+from tests.tiny_llama import tiny_llama_model
 
 PROMPT = "Question: What is the camera wearer doing? Answer:"
 CLASSES = [
@@ -19,8 +20,10 @@ CLASSES = [
 ]
 
 
-@pytest.fixture(scope="module", params=["opt", "t5"])
+@pytest.fixture(scope="module", params=["opt", "t5", "llama"])
 def loaded(reference, request):
+    if request.param == "llama":
+        return tiny_llama_model(request.getfixturevalue("tiny_llama"))
     return load_model(reference / request.param)
 
 
@@ -114,8 +117,8 @@ def test_scores_of_a_padded_batch_are_those_of_each_class_alone(loaded, chunk_si
 
 def test_the_prompt_runs_once_however_many_chunks(loaded):
     language_model = loaded.model.language_model
-    decoder_only = loaded.model.config.use_decoder_only_language_model
-    part = language_model.model.decoder if decoder_only else language_model.get_encoder()
+    decoder_only = not loaded.model.family.encoder_decoder
+    part = language_model.get_decoder() if decoder_only else language_model.get_encoder()
     lengths = []
 
     def record(module, arguments, options):

@@ -8,6 +8,7 @@ from eilev.inputs.preprocess import Preprocessing
 from eilev.model.checkpoint import save_model
 from eilev.planning.architectures import ARCHITECTURES, meta_model, outline
 from tests.tiny import tiny_codec, tiny_config, tiny_model
+from tests.tiny_llama import llama_config, tiny_llama_model
 
 FREEZE = ("vision_model", "language_model")
 # All parameters, and those that remain when ViT and language model are frozen. The hub says
@@ -53,6 +54,13 @@ def test_a_model_from_scratch_is_the_one_that_is_trained():
     shapes = {name: p.shape for name, p in tiny_model().model.named_parameters()}
     built = meta_model(tiny_config(), codec.vocab_size)
     assert {name: p.shape for name, p in built.named_parameters()} == shapes
+
+
+def test_new_eyes_for_a_language_model_are_those_that_are_trained(tiny_llama):
+    built = meta_model(llama_config(tiny_llama), vocab_size=0)
+    shapes = {name: p.shape for name, p in tiny_llama_model(tiny_llama).model.named_parameters()}
+    assert {name: p.shape for name, p in built.named_parameters()} == shapes
+    assert count(built.language_model, trainable=True) == 0
 
 
 def test_a_local_checkpoint_is_read_from_its_config(tmp_path):

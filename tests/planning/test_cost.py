@@ -12,6 +12,7 @@ from eilev.model.checkpoint import load_weights
 from eilev.planning.cost import ATTENTION_FLOPS, Group, PeakMemory, step_cost
 from eilev.training.episode_model import EpisodeModel
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, tiny_codec, tiny_config
+from tests.tiny_llama import llama_config, tiny_llama_model
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 GROUPS = [Group(episodes=3, clips=1, length=40, labels=6), Group(2, 4, 200, 6)]
@@ -71,6 +72,14 @@ def test_the_step_of_a_model_from_scratch_is_counted():
     # Scores and indices of the real step are what is missing.
     assert counted.peak_bytes == pytest.approx(peak, rel=0.03)
     assert 0 < sum(counted.forward_flops.values()) < counted.flops
+
+
+def test_the_step_of_new_eyes_before_a_llama_is_counted_exactly(tiny_llama):
+    config, model = llama_config(tiny_llama), tiny_llama_model(tiny_llama).model
+    vocabulary = model.language_model.config.vocab_size
+    groups = [Group(2, 3, 40, 6)]
+    counted = step_cost(config, 0, groups, NUM_FRAMES)
+    assert counted.flops == real_cost(model, vocabulary, groups, 3, IMAGE_SIZE)[0]
 
 
 @pytest.mark.parametrize("family", ["opt", "t5"])

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,12 @@ import openai
 import psutil
 import pytest
 
+from eilev.bundle.onnx_engine import OnnxEngine
+from eilev.clips.decoder import Limits
+from eilev.inputs.turns import Turn
 from eilev.serving.api import Capacity
-from tests.tiny import NARRATIONS
+from eilev.serving.media import load_clip
+from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
 
 COMMAND = [sys.executable, "-m", "eilev.serving.api", "--bundle"]
 
@@ -39,10 +43,10 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
 
-@pytest.fixture(scope="module")
-def server(tiny_bundle: Path) -> Iterator[Server]:
+@contextmanager
+def serve(bundle: Path) -> Iterator[Server]:
     port = free_port()
-    process = subprocess.Popen([*COMMAND, str(tiny_bundle), "--port", str(port)])
+    process = subprocess.Popen([*COMMAND, str(bundle), "--port", str(port)])
     server = Server(process, port)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -61,7 +65,17 @@ def server(tiny_bundle: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
+def server(tiny_bundle: Path) -> Iterator[Server]:
+    with serve(tiny_bundle) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def client(server: Server) -> openai.OpenAI:
+    return client_of(server)
+
+
+def client_of(server: Server) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
 
 
@@ -85,6 +99,20 @@ def test_openai_client_gets_a_narration(client, video_urls):
     stream = client.chat.completions.create(model="eilev", messages=messages, stream=True)
     pieces = [chunk.choices[0].delta.content or "" for chunk in stream]
     assert "".join(pieces) == choice.message.content
+
+
+def test_a_llama_is_served_as_its_engine_narrates(llama_bundle, video_urls):
+    engine = OnnxEngine.load(llama_bundle, num_threads=1)
+    size = engine.manifest.frame_size
+    clips = [load_clip(url, NUM_FRAMES, size, Limits()) for url in video_urls]
+    turns = [Turn(PROMPT, text) for text in (*NARRATIONS[:2], None)]
+    (expected,) = engine.complete([(turns, clips)], engine.manifest.max_new_tokens)
+    with serve(llama_bundle) as server:
+        answer = client_of(server).chat.completions.create(
+            model="eilev", messages=few_shot(video_urls)
+        )
+    assert answer.choices[0].message.content == expected.text != ""
+    assert answer.usage.prompt_tokens == expected.num_prompt_tokens
 
 
 def test_openai_client_sees_the_model_and_typed_errors(client, video_urls):
