@@ -8,7 +8,8 @@ episode     context clips in order, then one query clip
 shots       number of context clips
 meaning     natural: the narrators' words; canonical: one word per class; permuted: the words of the
             classes are re-assigned within the episode, so only the context can tell; renamed: the
-            same word by word, so that synonyms stay synonyms
+            same word by word, so that synonyms stay synonyms; invented: so renamed in words that
+            nobody has
 """
 
 from typing import Any, Literal, get_args

@@ -56,6 +56,9 @@ MEANINGS: Mapping[str, WordMeaning] = {
     "renamed": WordMeaning(
         "every word exchanged for another", reassigned=True, one_word_per="word"
     ),
+    "invented": WordMeaning(
+        "every word exchanged for one that nobody has", reassigned=True, one_word_per="word"
+    ),
 }
 
 

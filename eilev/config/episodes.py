@@ -40,7 +40,8 @@ class MixtureItem(Section):
     for each class, the paper's ablation. `permuted`: the classes' words are re-assigned within the
     episode, so that only the context tells what a word means; with the kitchen's little data this
     is what forces a model to read it (docs/ablations.md). `renamed`: the same word by word, so that
-    synonyms stay synonyms (docs/binding.md)."""
+    synonyms stay synonyms. `invented`: so renamed in words that nobody has, whose embeddings are
+    drawn anew in every step, so that a word can be used that was never learnt (docs/binding.md)."""
     share: Share
     """Share of the episodes; the shares of a mixture sum to 1."""
     ways: Positive | None = None

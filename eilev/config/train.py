@@ -143,6 +143,10 @@ class PhaseConfig(Section):
     """Weight of the loss on attention that teaches binding (eilev/training/guidance.py), for
     decoder-only models; needs `content_weight` above 1, which marks the words. 0 is the reference,
     which copies its context (docs/binding.md)."""
+    naming: Annotated[float, Field(ge=0.0)]
+    """Weight of the loss that draws what is seen of the query towards the words for it, the verb
+    apart from the noun (eilev/training/naming.py); needs `content_weight` above 1. 0 is the
+    reference."""
 
 
 class TrainConfig(Section):
@@ -237,6 +241,9 @@ class TrainConfig(Section):
         require_distinct("phases", [phase.name for phase in self.phases])
         if self.views and self.augment.symmetries:
             raise ValueError("'views' are encoded once for all episodes: set 'symmetries' to false")
-        if any(phase.guidance for phase in self.phases) and self.content_weight <= 1:
-            raise ValueError("'guidance' needs a 'content_weight' above 1, which marks the words")
+        marked = any(phase.guidance or phase.naming for phase in self.phases)
+        if marked and self.content_weight <= 1:
+            raise ValueError(
+                "'guidance' and 'naming' need a 'content_weight' above 1, which marks the words"
+            )
         return self

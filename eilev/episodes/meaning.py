@@ -6,6 +6,7 @@ permuted   the words of the classes are re-assigned within the episode, so that 
            can tell what a word means (Chan et al., arXiv 2205.05055)
 renamed    the same word by word: the synonyms and homonyms of the episode's narrators stay such, so
            that a class can have several new words
+invented   renamed, in words that no narrator has
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from eilev.episodes.classes import MISSING, Bools, Floats, Ints, encode_classes
 from eilev.episodes.draws import draw_distinct, shuffle
 from eilev.language.lexicon import Lexicon
-from eilev.language.new_words import NEW_NOUNS, NEW_VERBS
+from eilev.language.new_words import INVENTED_NOUNS, INVENTED_VERBS, NEW_NOUNS, NEW_VERBS
 from eilev.language.templates import Slot, Template, inflect, make_template
 
 
@@ -145,6 +146,20 @@ def write_permuted(rewriter: Rewriter, clips: Ints, uniforms: Floats) -> list[li
     return _write(rewriter, clips, verbs, nouns)
 
 
+def write_invented(rewriter: Rewriter, clips: Ints, uniforms: Floats) -> list[list[str]]:
+    """As `write_renamed`, in invented words.
+
+    Raises:
+        ValueError: an episode has more words than are invented.
+    """
+    invented = replace(
+        rewriter,
+        verbs=replace(rewriter.verbs, spoken=INVENTED_VERBS),
+        nouns=replace(rewriter.nouns, spoken=INVENTED_NOUNS),
+    )
+    return write_renamed(invented, clips, uniforms)
+
+
 def write_renamed(rewriter: Rewriter, clips: Ints, uniforms: Floats) -> list[list[str]]:
     """Narrations of clips with each word of an episode exchanged for another one throughout it.
 
@@ -242,6 +257,7 @@ WRITERS: Mapping[str, Callable[[Rewriter, Ints, Floats], list[list[str]]]] = {
     "canonical": write_canonical,
     "permuted": write_permuted,
     "renamed": write_renamed,
+    "invented": write_invented,
 }
 
 
@@ -272,7 +288,8 @@ class WordReader:
         if slot.model not in self._words:
             verbs, nouns = self._rewriter.verbs, self._rewriter.nouns
             vocabulary = verbs if slot.pos == "VERB" else nouns
-            words = {*vocabulary.canonical, *vocabulary.spoken} - {""}
+            invented = INVENTED_VERBS if slot.pos == "VERB" else INVENTED_NOUNS
+            words = {*vocabulary.canonical, *vocabulary.spoken, *invented} - {""}
             self._words[slot.model] = {
                 inflect(slot.model, word, slot.pos): word for word in sorted(words)
             }

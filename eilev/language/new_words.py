@@ -1,8 +1,11 @@
 """Words that no narrator has: what only a context can teach (the wug test of Berko, 1958).
 
-Episodes told in these words measure learning from the context alone. A vocabulary that is built
-from narrations must hold them, or they could not be written; nothing trains on them.
+Episodes told in the new words measure learning from the context alone. A vocabulary that is built
+from narrations must hold them, or they could not be written; nothing trains on them. Training may
+tell episodes in the invented words, others of their kind.
 """
+
+from collections.abc import Sequence
 
 from eilev.language.templates import inflect
 
@@ -16,6 +19,15 @@ NEW_NOUNS = (
     "blicket", "bouba", "chuz", "fendle", "gazzer", "glimp", "kiki", "koba", "lepat", "manip",
     "mib", "modi", "pimwit", "rintle", "spad", "toma", "tove", "tulver", "wug", "zav",
 )  # fmt: skip
+INVENTED_VERBS = (
+    "drob", "falp", "gack", "gamp", "gink", "gleck", "glilp", "hulb", "jolm", "kex", "lalm", "merk",
+    "peft", "plont", "pog", "sint", "skorm", "trost", "vilp", "wub", "yerk", "yurm",
+)  # fmt: skip
+INVENTED_NOUNS = (
+    "bribot", "drapom", "fliga", "guva", "hobom", "jalin", "jorib", "krilel", "ledom", "lugot",
+    "madin", "minib", "nigom", "noga", "plupel", "rorin", "sibib", "tabom", "vurib", "wamin",
+    "yopot", "zebib", "zepa", "zopin",
+)  # fmt: skip
 # The forms that a slot of a narration can have, of the words that mark them.
 _VERB_FORMS = ("take", "takes", "taking", "took")
 _NOUN_FORMS = ("knife", "knives")
@@ -23,6 +35,15 @@ _NOUN_FORMS = ("knife", "knives")
 
 def new_word_forms() -> list[str]:
     """Every form in which a narration could have a new word."""
-    forms = [inflect(form, verb, "VERB") for verb in NEW_VERBS for form in _VERB_FORMS]
-    forms += [inflect(form, noun, "NOUN") for noun in NEW_NOUNS for form in _NOUN_FORMS]
+    return _forms(NEW_VERBS, NEW_NOUNS)
+
+
+def invented_word_forms() -> list[str]:
+    """The same of the invented words."""
+    return _forms(INVENTED_VERBS, INVENTED_NOUNS)
+
+
+def _forms(verbs: Sequence[str], nouns: Sequence[str]) -> list[str]:
+    forms = [inflect(form, verb, "VERB") for verb in verbs for form in _VERB_FORMS]
+    forms += [inflect(form, noun, "NOUN") for noun in nouns for form in _NOUN_FORMS]
     return list(dict.fromkeys(forms))

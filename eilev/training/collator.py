@@ -53,7 +53,8 @@ class InterleavedCollator:
             symmetry int64 (num_clips,), what each undergoes (eilev.training.augmentation.symmetry);
             clip_key int64 (num_clips,), what tells a clip in whatever batch it is;
             clip_index int64 (num_placeholder_runs,), row of `frames` for each run of
-            placeholders, row-major over the batch. With `features`, frame_tokens float32
+            placeholders, row-major over the batch; named int64 (batch, 2), the query's first and
+            last telling token. With `features`, frame_tokens float32
             (num_clips, frames * tokens, vision width) in place of frames, symmetry and clip_key.
         """
         padded = pad_layouts([item.layout for item in items], self.pad_id, self.side)
@@ -66,6 +67,7 @@ class InterleavedCollator:
             **{name: torch.from_numpy(values).long() for name, values in padded.items()},
             **self._clips(distinct),
             "clip_index": torch.tensor([row_of[clip] for clip in shown]),
+            "named": torch.tensor([item.named for item in items]),
         }
 
     def _look(self, item: EpisodeItem, clip_id: str) -> int:

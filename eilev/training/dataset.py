@@ -5,6 +5,7 @@ An item holds token ids and the ids of its clips; frames are stacked once per ba
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from torch.utils.data import Dataset
 from eilev.inputs.episode import EpisodeFormat, episode_texts, make_layout
 from eilev.inputs.interleave import Layout
 from eilev.training.augmentation.symmetry import SYMMETRIES
+from eilev.training.naming import NAMELESS, Names
 from eilev.vocabulary import MEANINGS
 
 
@@ -25,6 +27,8 @@ class EpisodeItem:
     # Which of symmetry.SYMMETRIES its clips undergo; 0 leaves them as they are.
     symmetry: int = 0
     epoch: int = 0
+    # What the query is called by its narrator (eilev.training.naming).
+    named: Names = NAMELESS
 
 
 class EpisodeDataset(Dataset[EpisodeItem]):
@@ -34,6 +38,7 @@ class EpisodeDataset(Dataset[EpisodeItem]):
         episodes: Rows of one split, the epochs in order.
         narrations: Narration of each narration id, used where a row brings none of its own.
         episode_format: How a row becomes tokens.
+        names: What each clip is called (eilev.training.naming); not needed without that loss.
         seed: Prompts and symmetries are drawn by (seed, epoch, row): the same in every run and
             process.
     """
@@ -44,11 +49,13 @@ class EpisodeDataset(Dataset[EpisodeItem]):
         narrations: Mapping[Hashable, str],
         episode_format: EpisodeFormat,
         seed: int,
+        names: Mapping[Hashable, Names] = MappingProxyType({}),
     ):
         self.episodes = episodes.to_dict("records")
         self.narrations = narrations
         self.format = episode_format
         self.seed = seed
+        self.names = names
 
     def __len__(self) -> int:
         return len(self.episodes)
@@ -61,4 +68,5 @@ class EpisodeDataset(Dataset[EpisodeItem]):
         layout = make_layout(texts, self.format, rng)
         free = self.format.symmetries and MEANINGS[row["meaning"]].reassigned
         symmetry = int(rng.integers(len(SYMMETRIES))) if free else 0
-        return EpisodeItem(layout, clip_ids, symmetry, int(row["epoch"]))
+        named = self.names.get(row["query"], NAMELESS)
+        return EpisodeItem(layout, clip_ids, symmetry, int(row["epoch"]), named)

@@ -10,6 +10,7 @@ from eilev.inputs.interleave import IGNORE_INDEX
 from eilev.inputs.tokenizer import TextCodec
 from eilev.model.video_blip import VideoBlip, VideoBlipOutput
 from eilev.training.guidance import guidance_loss
+from eilev.training.naming import naming_loss
 
 
 class EpisodeModel(nn.Module):
@@ -17,17 +18,23 @@ class EpisodeModel(nn.Module):
 
     Args:
         model: What is trained.
-        token_weights: (vocabulary,) weight of each target token in the loss; see `content_weights`.
+        token_weights: (vocabulary,) weight of each target token in the loss, above 1 of those that
+            tell narrations apart (`telling_tokens`).
+        naming: weight of the loss on what the query's tokens are called (`eilev.training.naming`);
+            0 leaves it out.
         guidance: weight of the loss on attention (`eilev.training.guidance`), for decoder-only
             models whose attention implementation is "eager"; 0 leaves it out.
     """
 
     token_weights: Tensor
 
-    def __init__(self, model: VideoBlip, token_weights: Tensor, guidance: float = 0.0):
+    def __init__(
+        self, model: VideoBlip, token_weights: Tensor, guidance: float = 0.0, naming: float = 0.0
+    ):
         super().__init__()
         self.model = model
         self.guidance = guidance
+        self.naming = naming
         self.encoder_decoder = model.family.encoder_decoder
         self.register_buffer("token_weights", token_weights, persistent=False)
 
@@ -49,12 +56,13 @@ class EpisodeModel(nn.Module):
             frame_tokens: float (num_clips, frames * tokens, vision width), what the vision tower
                 sees of them, instead of `pixel_values`.
             tokens: input_ids, attention_mask, video_input_mask and labels, (batch, length), padded
-                on the right.
+                on the right; and, where naming has a weight, named (batch, 2).
 
         Returns:
-            loss: weighted mean over the labels, scalar; an episode's guidance weighs as much as its
-            labels. weight: sum of the weights, by which the losses of parts of a step are to be
-            averaged. rows: what `label_scores` sums up of each row, (batch, 3), without gradient.
+            loss: weighted mean over the labels, scalar; an episode's guidance and naming weigh as
+            much as its labels. weight: sum of the weights, by which the losses of parts of a step
+            are to be averaged. rows: what `label_scores` sums up of each row, (batch, 3), without
+            gradient.
         """
         features = self._encode(pixel_values, frame_tokens)[clip_index]
         num_clips = tokens["video_input_mask"].sum(1) // features.shape[1]
@@ -67,7 +75,9 @@ class EpisodeModel(nn.Module):
             group = self._trimmed({name: value[members] for name, value in tokens.items()})
             output = self._run(group, features[shown.flatten()])
             loss, weight, rows[members] = self._score(output["logits"], group["labels"])
-            losses.append(loss + self.guidance * (weight * self._guidance(group, output)).sum())
+            extra = self.guidance * self._guidance(group, output)
+            extra = extra + self._naming(group, features[shown[:, -1]])
+            losses.append(loss + (weight * extra).sum())
             weights.append(weight.sum())
         total = torch.stack(weights).sum()
         return {"loss": torch.stack(losses).sum() / total, "weight": total, "rows": rows}
@@ -87,17 +97,29 @@ class EpisodeModel(nn.Module):
         inputs = {name: group[name] for name in names}
         return guidance_loss(output.attentions, **inputs, telling=self.token_weights > 1)
 
+    def _naming(self, group: Mapping[str, Tensor], query: Tensor) -> Tensor:
+        """Weighted loss on what each episode's query is called."""
+        if not (self.naming and self.training):
+            return group["labels"].new_zeros(())
+        words: Tensor = self.model.get_input_embeddings().weight  # type: ignore[assignment]
+        return self.naming * naming_loss(query, group["named"], words, self.token_weights > 1)
+
     def _trimmed(self, group: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Cut off what is padding in every row of a group."""
         length = int(group["attention_mask"].sum(1).max())
         return {
-            # The target of an encoder-decoder has a length of its own.
-            name: value if name == "labels" and self.encoder_decoder else value[:, :length]
+            name: value if name in self._unpadded else value[:, :length]
             for name, value in group.items()
         }
 
+    @property
+    def _unpadded(self) -> tuple[str, ...]:
+        """What has another length than the input; so has the target of an encoder-decoder."""
+        return ("named", "labels") if self.encoder_decoder else ("named",)
+
     def _run(self, group: Mapping[str, Tensor], features: Tensor) -> VideoBlipOutput:
-        inputs = {name: value for name, value in group.items() if name != "labels"}
+        names = ("input_ids", "attention_mask", "video_input_mask")
+        inputs = {name: group[name] for name in names}
         # Only an encoder-decoder needs to see its target.
         labels = group["labels"] if self.encoder_decoder else None
         output: VideoBlipOutput = self.model(
@@ -146,23 +168,21 @@ def label_scores(labelled: Tensor, losses: Tensor, correct: Tensor) -> Tensor:
     return sums.index_add(0, labelled.nonzero()[:, 0], values)
 
 
-def content_weights(texts: Sequence[str], codec: TextCodec, weight: float) -> Tensor:
-    """Weigh the tokens that tell narrations apart: those that fewer than half of them contain.
+def telling_tokens(texts: Sequence[str], codec: TextCodec) -> Tensor:
+    """Find the tokens that tell narrations apart: those that fewer than half of them contain.
 
     "The camera wearer" and the full stop are learnt at once; what is left to learn are verbs and
-    nouns, a few tokens among many. Tokens of no narration (special ones) weigh 1.
+    nouns, a few tokens among many, which may weigh more in the loss.
 
     Args:
         texts: The narrations.
         codec: Makes them tokens.
-        weight: Weight of the telling tokens.
 
     Returns:
-        float (number of tokens,).
+        bool (number of tokens,).
     """
     counts = torch.zeros(codec.vocab_size)
     for text in texts:
         # With the space that interleave puts before a narration.
         counts[list(set(codec.encode(f" {text}")))] += 1
-    telling = (counts > 0) & (counts < len(texts) / 2)
-    return torch.where(telling, weight, 1.0)
+    return (counts > 0) & (counts < len(texts) / 2)

@@ -48,6 +48,10 @@ class TrainingData:
     preprocessing: Preprocessing
     # (vocabulary,) weight of each target token in the loss.
     token_weights: Tensor
+    # Tokens whose embeddings every step draws anew (eilev.training.unlearnt), and those that it
+    # draws them like; int64 (number,), none where no episode is told in invented words.
+    unlearnt: Tensor
+    learnt: Tensor
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,8 @@ def start_phase(run: Run, checkpoint: Checkpoint | None) -> PhaseRun:
     # "eager" is the implementation that tells its attention.
     attention = "eager" if phase.config.guidance else run.attention
     model.language_model.set_attn_implementation(attention)
-    module = EpisodeModel(model, run.data.token_weights, phase.config.guidance)
+    weights = (phase.config.guidance, phase.config.naming)
+    module = EpisodeModel(model, run.data.token_weights, *weights)
     prepared, optimizer = accelerator.prepare(module, build_optimizer(model, run.config))
     if checkpoint:
         restore_optimizer(optimizer, checkpoint.optimizer)

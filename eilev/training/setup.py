@@ -15,15 +15,17 @@ from eilev.config.train import TrainConfig
 from eilev.inputs.episode import EpisodeFormat, clip_ids_of
 from eilev.inputs.preprocess import Preprocessing
 from eilev.inputs.tokenizer import TextCodec, train_word_codec
-from eilev.language.new_words import new_word_forms
+from eilev.language.new_words import invented_word_forms, new_word_forms
 from eilev.model.build import build_model, pretrained_place
 from eilev.model.checkpoint import load_inputs
 from eilev.model.language_model import load_language_codec
 from eilev.model.video_blip import VideoBlip
 from eilev.training.dataset import EpisodeDataset
-from eilev.training.episode_model import content_weights
+from eilev.training.episode_model import telling_tokens
+from eilev.training.naming import find_names
 from eilev.training.resume import fingerprint
 from eilev.training.run import Resumption, TrainingData
+from eilev.training.unlearnt import unlearnt_tokens
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,24 @@ def set_up(
         )
         for split in ("train", "val")
     }
-    train, val = (
-        EpisodeDataset(episodes[split], texts, formats[split], config.seed) for split in formats
-    )
     shown = clip_ids_of(pd.concat([episodes["train"], episodes["val"]]))
     frames = ClipCache(clips, shown, show_progress=PartialState().is_main_process)
-    weights = content_weights(list(texts.values()), codec, config.content_weight)
-    return Setup(model, codec, TrainingData(train, val, frames, preprocessing, weights))
+    telling = telling_tokens(list(texts.values()), codec)
+    learnt = telling.nonzero()[:, 0]
+    unlearnt = learnt[:0]
+    # A pretrained language model writes them in pieces that it has learnt.
+    if pretrained is None and (episodes["train"]["meaning"] == "invented").any():
+        forms = [*new_word_forms(), *invented_word_forms()]
+        unlearnt = unlearnt_tokens(forms, texts.values(), codec)
+        telling[unlearnt] = True
+    weights = torch.where(telling, config.content_weight, 1.0)
+    names = find_names(texts, telling, codec)
+    train, val = (
+        EpisodeDataset(episodes[split], texts, formats[split], config.seed, names)
+        for split in formats
+    )
+    data = TrainingData(train, val, frames, preprocessing, weights, unlearnt, learnt)
+    return Setup(model, codec, data)
 
 
 def make_accelerator(config: TrainConfig, use_cpu: bool = False) -> Accelerator:

@@ -32,6 +32,7 @@ from eilev.training.run import (
     start_run,
 )
 from eilev.training.tracking import Tracker
+from eilev.training.unlearnt import redraw
 from eilev.training.validation import is_better, validate
 
 # Steps between two rows of training metrics.
@@ -193,6 +194,8 @@ def _forward_backward(run: Run, phase: PhaseRun, batch: Mapping[str, Tensor], pi
     # Dropout draws from the global generator, in each piece of a step otherwise.
     place = piece * accelerator.num_processes + accelerator.process_index
     torch.manual_seed(seeded_generator(run.config.seed, step, place).initial_seed())
+    if not piece and len(run.data.unlearnt):
+        redraw(run.model, run.data.unlearnt, run.data.learnt, run.config.seed, step)
     inputs = model_inputs(
         send_to_device(batch, accelerator.device, non_blocking=True),
         run.config.augment,

@@ -90,7 +90,7 @@ def test_guidance_needs_the_words_marked(tmp_path):
     params["train"]["content_weight"] = 1.0
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(params))
-    with pytest.raises(ParamsError, match="'guidance' needs a 'content_weight' above 1"):
+    with pytest.raises(ParamsError, match="'naming' need a 'content_weight' above 1"):
         load_params(path)
 
 

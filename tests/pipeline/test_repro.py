@@ -79,12 +79,19 @@ SMALL = {
     },
     "train": {
         "phases": [
-            {"name": "clips", "freeze": [], "learning_rate_scale": 1.0, "guidance": 0.0},
+            {
+                "name": "clips",
+                "freeze": [],
+                "learning_rate_scale": 1.0,
+                "guidance": 0.0,
+                "naming": 1.0,
+            },
             {
                 "name": "contexts",
                 "freeze": ["vision_model"],
                 "learning_rate_scale": 0.5,
                 "guidance": 1.0,
+                "naming": 0.0,
             },
         ],
         "batch_size": 16,

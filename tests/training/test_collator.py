@@ -55,6 +55,7 @@ def test_encoding_distinct_clips_gives_the_loss_of_encoding_all(loaded, clips):
     batch = collator([item(loaded, "cab"), item(loaded, "ac")])
     assert not batch.pop("symmetry").any()
     assert len(batch.pop("clip_key")) == 3
+    assert len(batch.pop("named")) == 2
     pixels = batch.pop("frames").permute(0, 4, 1, 2, 3).float() / 255
     pixels, index = normalise(pixels, loaded.preprocessing), batch.pop("clip_index")
     with torch.no_grad():

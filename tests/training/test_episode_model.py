@@ -8,8 +8,9 @@ from eilev.inputs.interleave import IGNORE_INDEX, interleave, pad_layouts
 from eilev.inputs.preprocess import preprocess
 from eilev.inputs.turns import Turn
 from eilev.model.checkpoint import load_weights
-from eilev.training.episode_model import EpisodeModel, content_weights, label_scores
+from eilev.training.episode_model import EpisodeModel, label_scores, telling_tokens
 from eilev.training.guidance import guidance_loss
+from eilev.training.naming import naming_loss
 from tests.tiny import NARRATIONS, PROMPT, tiny_clips, tiny_model
 
 NUM_QUERY_TOKENS = 3
@@ -117,16 +118,15 @@ def test_label_scores_by_hand():
 
 def test_telling_tokens_are_those_of_few_narrations(loaded):
     codec = loaded.codec
-    weights = content_weights(NARRATIONS, codec, 3.0)
-    telling = {codec.tokenizer.id_to_token(i) for i in (weights == 3.0).nonzero()[:, 0].tolist()}
+    found = telling_tokens(NARRATIONS, codec).nonzero()[:, 0].tolist()
+    telling = {codec.tokenizer.id_to_token(token) for token in found}
     assert telling == {"cuts", "opens", "washes", "onion", "drawer", "cup"}
-    assert set(weights.tolist()) == {1.0, 3.0}
 
 
 def test_guidance_adds_the_loss_on_attention_while_training(pixels):
     loaded = tiny_model()
     loaded.model.language_model.set_attn_implementation("eager")
-    weights = content_weights(NARRATIONS, loaded.codec, 3.0)
+    weights = torch.where(telling_tokens(NARRATIONS, loaded.codec), 3.0, 1.0)
     tokens, index = tokens_of(loaded, [2, 2]), torch.tensor([0, 1, 0, 1, 2, 1])
     module = EpisodeModel(loaded.model, weights, guidance=0.5)
     guided = module.train()(index, pixels, **tokens)["loss"]
@@ -146,7 +146,7 @@ def test_guidance_adds_the_loss_on_attention_while_training(pixels):
 def test_parts_of_a_batch_have_its_loss_averaged_by_their_weights(pixels, guidance):
     loaded = tiny_model()
     loaded.model.language_model.set_attn_implementation("eager")
-    weights = content_weights(NARRATIONS, loaded.codec, 3.0)
+    weights = torch.where(telling_tokens(NARRATIONS, loaded.codec), 3.0, 1.0)
     module = EpisodeModel(loaded.model, weights, guidance).train()
     whole = module(torch.tensor([0, 1, 2, 1, 2, 0]), pixels, **tokens_of(loaded, [2, 0, 1]))
     parts = [
@@ -157,3 +157,21 @@ def test_parts_of_a_batch_have_its_loss_averaged_by_their_weights(pixels, guidan
     torch.testing.assert_close(whole["weight"], total)
     mean = sum(part["loss"] * part["weight"] for part in parts) / total
     torch.testing.assert_close(whole["loss"], mean)
+
+
+def test_naming_asks_for_the_querys_words_while_training(pixels):
+    loaded = tiny_model()
+    telling = telling_tokens(NARRATIONS, loaded.codec)
+    weights = torch.where(telling, 3.0, 1.0)
+    cuts, onion = (loaded.codec.encode(f" {word}")[0] for word in ("cuts", "onion"))
+    tokens, index = tokens_of(loaded, [1, 1]), torch.tensor([0, 1, 2, 1])
+    named = torch.tensor([[cuts, onion]] * 2)
+    module = EpisodeModel(loaded.model, weights, naming=0.5)
+    whole = module.train()(index, pixels, **tokens, named=named)
+    alone = EpisodeModel(loaded.model, weights).train()(index, pixels, **tokens, named=named)
+    query = loaded.model.encode_videos(pixels[[1, 1]])
+    words = loaded.model.get_input_embeddings().weight
+    extra = naming_loss(query, named, words, telling).mean()
+    torch.testing.assert_close(whole["loss"], alone["loss"] + 0.5 * extra)
+    scored = module.eval()(index, pixels, **tokens, named=named)["loss"]
+    torch.testing.assert_close(scored, alone["loss"])
