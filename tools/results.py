@@ -92,6 +92,7 @@ def render_default(root: Path, _: str, metrics: Results) -> tuple[str, dict[str,
         "novel actions, bursty contexts": _accuracies(novel["bursty"], shots),
         "the same, videos exchanged": _accuracies(novel.get("shuffled", {}), shots),
         "the same, videos blank": _accuracies(novel.get("no_video", {}), shots),
+        "the same, told in new words": _accuracies(novel.get("new_words", {}), shots),
         "trained actions, bursty contexts": _accuracies(test["bursty"], shots),
         "trained actions, random contexts": _accuracies(test.get("random", {}), shots),
     }

@@ -27,6 +27,7 @@ TITLES = {
     "no_context": "Without contexts (VideoBLIP)",
     "no_contrastive": "Without contrastive contexts",
     "no_guidance": "Without the loss on attention",
+    "no_naming": "Without the naming loss",
     "no_captioning": "Without the captioning phase",
 }
 _NAME = re.compile(r"(?P<variant>.+)-(?P<seed>\d+)")

@@ -59,13 +59,13 @@ def _params() -> dict[str, Any]:
     return {name: section for name, section in read_params().items() if name != "report"}
 
 
-# Of the splits that parity is tried on, the first has the say.
-_SPLITS: tuple[schema.Split, ...] = ("novel", "test")
+# The splits that parity is tried on.
+_SPLITS: tuple[schema.Split, ...] = ("test", "novel")
 
 
 def _evaluated_episodes() -> pd.DataFrame:
     """Novel episodes, and test episodes of the kinds that novel has none of."""
-    novel, test = (
+    test, novel = (
         read_table(paths.EPISODES / f"{split}.parquet", schema.EPISODES) for split in _SPLITS
     )
     others = test[~test["kind"].isin(novel["kind"])]

@@ -75,6 +75,7 @@ def test_it_learns_from_clips_of_train_that_have_classes():
 def test_unseen_clips_are_classified_by_what_the_vision_tower_sees():
     kitchen = make_kitchen()
     config = EvaluateConfig(
+        splits=("test", "novel"),
         seed=0,
         conditions=("bursty",),
         prompt=PROMPT,

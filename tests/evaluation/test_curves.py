@@ -187,6 +187,7 @@ def evaluated():
     model = build_model(tiny_config(), codec).eval()
     loaded = LoadedModel(model, codec, Preprocessing(IMAGE_SIZE))
     config = EvaluateConfig(
+        splits=("test", "novel"),
         seed=0,
         conditions=CONDITIONS,
         prompt=PROMPT,

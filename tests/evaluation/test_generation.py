@@ -33,6 +33,7 @@ def features(loaded, clips):
 def config(**changes):
     values = {
         "seed": 0,
+        "splits": ("test", "novel"),
         "conditions": ("bursty",),
         "prompt": PROMPT,
         "max_new_tokens": 6,

@@ -11,7 +11,7 @@ import pytest
 
 from eilev.io import DataError
 from tools import results
-from tools.results import NOT_MEASURED, PAGES, render
+from tools.results import NOT_MEASURED, PAGES, render, spread
 
 ROOT = Path(__file__).parents[2]
 SPREAD = re.compile(r"(\S+) \((\S+) to (\S+)\)")
@@ -25,7 +25,6 @@ def root(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     _write(tmp_path, "README.md", _metrics())
     _write(tmp_path, "docs/ablations.md", _ablations())
-    _write(tmp_path, "docs/binding.md", _binding())
     return tmp_path
 
 
@@ -45,14 +44,22 @@ def _table(name: str) -> list[list[str]]:
 def _metrics() -> dict[str, Any]:
     (_, *shots), *rows = _table("README.md")
     keys = (
+        ("novel", "contrastive"),
+        ("probes", "contrastive_shuffled"),
         ("novel", "bursty"),
         ("novel", "shuffled"),
-        ("novel", "contrastive"),
+        ("novel", "no_video"),
+        ("novel", "new_words"),
         ("test", "bursty"),
+        ("test", "random"),
     )
-    metrics: dict[str, Any] = {"novel": {}, "test": {}}
+    metrics: dict[str, Any] = {"novel": {}, "test": {}, "probes": {"novel": {}}}
     for (split, condition), (_, *cells) in zip(keys, rows, strict=True):
         values = dict(zip(shots, cells, strict=True))
+        if split == "probes":
+            known = {k: float(cell) for k, cell in values.items() if cell != NOT_MEASURED}
+            metrics["probes"]["novel"][condition] = known
+            continue
         metrics[split][condition] = {
             "shots": {
                 count: {"action_accuracy": float(cell.strip("*"))}
@@ -72,42 +79,24 @@ def _spread(cell: str) -> dict[str, float]:
 def _ablations() -> dict[str, Any]:
     _, *rows = _table("docs/ablations.md")
     entries = {}
-    for variant, seeds, score, gain, versus, contrastive, weights, test in rows:
+    for variant, seeds, score, gain, versus, contrastive, shuffled, weights, test in rows:
         entries[variant] = {
             "seeds": int(seeds),
             "novel_score": _spread(score),
             "in_context_gain": _spread(gain),
             "contrastive_score": _spread(contrastive),
+            "contrastive_shuffled": _spread(shuffled),
             "in_weights": _spread(weights),
             "curves": {
-                "novel": {"bursty": {"0": _spread(gain), "8": _spread(score)}},
+                "novel": {
+                    "bursty": {"0": _spread(gain), "8": _spread(score)},
+                    "contrastive": {"0": _spread(gain), "8": _spread(contrastive)},
+                },
                 "test": {"bursty": {"0": _spread(weights), "8": _spread(test)}},
             },
             **({"versus": {"novel_score": versus}} if versus else {}),
         }
     # As results.json has them: in alphabetical order.
-    return dict(sorted(entries.items()))
-
-
-def _binding() -> dict[str, Any]:
-    head, *rows = _table("docs/binding.md")
-    entries = {}
-    for column, title in enumerate(head[1:], start=1):
-        name, _, seeds = title.rstrip(")").partition(" (")
-        values = [_spread(row[column]) for row in rows]
-        contrastive, shuffled, *bursty, of_shuffled, weights, test_contrastive, test = values
-        curve = dict(zip(("0", "1", "2", "4", "8"), bursty, strict=True))
-        novel = {"bursty": curve, "shuffled": {"0": bursty[0], "8": of_shuffled}}
-        entries[name] = {
-            "seeds": int(seeds),
-            "contrastive_score": contrastive,
-            "contrastive_shuffled": shuffled,
-            "in_weights": weights,
-            "curves": {
-                "novel": {**novel, "contrastive": {"0": bursty[0], "8": contrastive}},
-                "test": {"bursty": {"8": test}, "contrastive": {"8": test_contrastive}},
-            },
-        }
     return dict(sorted(entries.items()))
 
 
@@ -128,23 +117,25 @@ def test_pictures_are_those_that_the_pages_show(root: Path) -> None:
 
 def test_the_command_writes_new_figures(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     metrics = _metrics()
-    metrics["novel"]["bursty"]["shots"]["8"]["action_accuracy"] = 0.5
+    metrics["novel"]["contrastive"]["shots"]["8"]["action_accuracy"] = 0.5
     _write(root, "README.md", metrics)
     (root / "docs/images").mkdir()
     monkeypatch.chdir(root)
     results.main(["README.md"])
     assert "| **0.500** |" in (root / "README.md").read_text()
     assert "<svg" in (root / "docs/images/in_context_curves.svg").read_text()
-    assert (root / "docs/binding.md").read_text() == (ROOT / "docs/binding.md").read_text()
+    assert (root / "docs/ablations.md").read_text() == (ROOT / "docs/ablations.md").read_text()
 
 
 def test_what_was_not_measured_is_a_dash(root: Path) -> None:
     entries = _ablations()
-    entries["contrastive"]["contrastive_score"] = None
-    entries["contrastive"]["curves"]["test"] = {}
+    weights = spread(entries["default"]["in_weights"])
+    entries["default"]["contrastive_score"] = None
+    entries["default"]["curves"]["test"] = {}
     _write(root, "docs/ablations.md", entries)
     page = render(root, ["docs/ablations.md"])[Path("docs/ablations.md")]
-    assert f"| {NOT_MEASURED} | 0.125 (0.108 to 0.154) | {NOT_MEASURED} |" in page
+    shuffled = spread(entries["default"]["contrastive_shuffled"])
+    assert f"| {NOT_MEASURED} | {shuffled} | {weights} | {NOT_MEASURED} |" in page
 
 
 def test_missing_results_are_named_and_nothing_is_written(
