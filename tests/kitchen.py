@@ -140,9 +140,10 @@ def put_phase(params, **drawn):
     contexts = next(phase for phase in phases if phase["name"] == "matching")
     params["episodes"]["train"] = [contexts | {"name": "contexts", "epochs": 1} | drawn]
     params["train"]["phases"] = [train_phase().model_dump(mode="json")]
-    measured = next(p for p in params["validate"]["phases"] if p["name"] == "matching")
-    own = {"name": "contexts", "verb_homonymy": None, "noun_homonymy": None}
-    params["validate"]["phases"] = [measured | own]
+    bursty = {"burstiness": {"min": 0.95, "max": 1.0}}
+    above = {"burstiness_above_random": {"min": 0.3, "max": None}}
+    natural = {"verb_homonymy": None, "noun_homonymy": None}
+    params["validate"]["phases"] = [{"name": "contexts", **bursty, **above, **natural}]
 
 
 def tiny_train_config(**changes) -> TrainConfig:

@@ -208,10 +208,9 @@ def test_a_second_run_does_nothing_and_the_cache_restores_results(project: Proje
 
 def test_broken_burstiness_stops_before_training(project: Project) -> None:
     before = project.results()
-    train = SMALL["episodes"]["train"] | {
-        "mixture": [{"kind": "random", "meaning": "natural", "share": 1.0}]
-    }
-    project.params({"episodes": SMALL["episodes"] | {"train": train}})
+    clips, contexts = SMALL["episodes"]["train"]
+    random = contexts | {"mixture": [{"kind": "random", "meaning": "natural", "share": 1.0}]}
+    project.params({"episodes": SMALL["episodes"] | {"train": [clips, random]}})
     result = project.dvc("repro")
     project.params({})
     assert result.returncode != 0

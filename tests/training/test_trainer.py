@@ -176,6 +176,16 @@ def test_empty_episodes_are_refused(kitchen, tmp_path):
         run(tmp_path, replace(kitchen, episodes=episodes))
 
 
+@pytest.fixture
+def one_thread():
+    """As the processes that are started have: sums of several threads are rounded otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_a_killed_run_ends_as_if_it_had_never_stopped(tmp_path):
     """SIGTERM in the middle, resume, SIGKILL in the second phase, resume: the weights of an
     unbroken run."""
