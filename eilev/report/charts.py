@@ -136,11 +136,12 @@ def action_frequencies(counts: Sequence[int], zipf_exponent: float | None) -> st
     return to_svg(figure)
 
 
-def burstiness_histogram(table: pd.DataFrame) -> str:
-    """Share of episodes per share of the context that has the query's verb or noun class.
+def burstiness_histogram(table: pd.DataFrame, phase: str) -> str:
+    """Share of a phase's episodes per share of the context that has the query's verb or noun class.
 
     Args:
         table: columns kind, share (a bin's centre) and episodes (a count), bins of equal width.
+        phase: of the curriculum, for the title.
     """
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axes = figure.subplots()
@@ -151,9 +152,7 @@ def burstiness_histogram(table: pd.DataFrame) -> str:
         width = 1 / len(rows) / len(kinds)
         left = rows["share"] - 0.5 / len(rows) + (number + 0.5) * width
         axes.bar(left, shares, width, color=COLOURS[kind], label=kind)
-    label_axes(
-        axes, "Burstiness of the training episodes", "context sharing verb or noun", "episodes"
-    )
+    label_axes(axes, f"Burstiness of the phase {phase}", "context sharing verb or noun", "episodes")
     if kinds:
         axes.legend(frameon=False, fontsize=8)
     return to_svg(figure)

@@ -212,7 +212,10 @@ def data_charts(folder: Path, data: Mapping[str, Any]) -> list[str]:
     burstiness = pd.read_csv(folder / "burstiness.csv")
     return [
         charts.action_frequencies(counts, data["corpus"]["zipf_exponent"]),
-        charts.burstiness_histogram(burstiness),
+        *(
+            charts.burstiness_histogram(rows, str(phase))
+            for phase, rows in burstiness.groupby("phase", sort=False)
+        ),
     ]
 
 

@@ -7,7 +7,14 @@ from eilev.report.charts import (
     calibration_curves,
     in_context_curves,
 )
-from eilev.report.page import curve_table, headline, phase_borders, sight, training_charts
+from eilev.report.page import (
+    curve_table,
+    data_charts,
+    headline,
+    phase_borders,
+    sight,
+    training_charts,
+)
 
 
 def curve(*scores):
@@ -70,7 +77,19 @@ def test_calibration_is_drawn_where_contexts_are():
 def test_data_charts_name_what_they_show():
     assert "Zipf, s = 0.90" in action_frequencies([5, 3, 1], 0.9)
     table = pd.DataFrame({"kind": ["bursty"] * 2, "share": [0.25, 0.75], "episodes": [1, 3]})
-    assert "Burstiness" in burstiness_histogram(table)
+    assert "Burstiness of the phase matching" in burstiness_histogram(table, "matching")
+
+
+def test_each_phase_has_its_burstiness(tmp_path):
+    """Bars of one phase are as wide as if it were alone."""
+    (tmp_path / "action_frequencies.csv").write_text("rank,count\n1,5\n2,3\n")
+    rows = "kind,share,episodes,phase\n"
+    rows += "".join(f"bursty,{s},{n},{p}\n" for p in "ab" for s, n in ((0.25, 1), (0.75, 3)))
+    (tmp_path / "burstiness.csv").write_text(rows)
+    _, first, second = data_charts(tmp_path, {"corpus": {"zipf_exponent": 1.0}})
+    table = pd.DataFrame({"kind": ["bursty"] * 2, "share": [0.25, 0.75], "episodes": [1, 3]})
+    assert first == burstiness_histogram(table, "a")
+    assert second == burstiness_histogram(table, "b")
 
 
 def test_training_charts_read_dvclive_tables(tmp_path):
