@@ -54,15 +54,15 @@ def make_config(epochs: int) -> EpisodesConfig:
         MixtureItem(kind="random", meaning="natural", share=0.25),
         MixtureItem(kind="contrastive", meaning="natural", share=0.25, ways=WAYS),
     )
-    drawn = {"shots": (SHOTS,), "mixture": mixture, "max_queries": None, "marginal": None}
+    drawn = EpisodeMixture(shots=(SHOTS,), mixture=mixture, max_queries=None, marginal=None)
     evaluation = EvaluationEpisodes(
         shots=(0,), kinds=("bursty",), meaning="natural", ways=WAYS, max_queries=None
     )
     return EpisodesConfig(
         seed=0,
         verb_noun_ratio=0.5,
-        train=(TrainingPhase(name="contexts", epochs=epochs, **drawn),),
-        val=EpisodeMixture(**drawn),
+        train=(TrainingPhase(name="contexts", epochs=epochs, **dict(drawn)),),
+        val=drawn,
         evaluation=evaluation,
     )
 

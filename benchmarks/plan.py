@@ -21,15 +21,15 @@ import torch
 from PIL import Image
 
 from eilev.config.params import load_params
-from eilev.config.train import ModelConfig, ScratchConfig, TransformerConfig
-from eilev.model.build import scratch_config
+from eilev.config.train import ModelConfig, Module, ScratchConfig, TransformerConfig
+from eilev.model.build import new_text_config, scratch_config
 from eilev.model.video_blip import VideoBlip
 from eilev.planning.cost import Group, StepCost, step_cost
 from eilev.planning.workload import VOCABULARY, estimate_workload, typical_batch
 from eilev.training.episode_model import EpisodeModel
 
 STEPS = 5
-FREEZE = ("vision_model", "language_model")
+FREEZE: tuple[Module, ...] = ("vision_model", "language_model")
 
 
 def part(width: int, num_layers: int) -> TransformerConfig:
@@ -53,8 +53,14 @@ def scaled(width: int, num_layers: int) -> ModelConfig:
         vision=part(width, num_layers),
         qformer=part(width, num_layers),
         text=part(2 * width, num_layers),
+        language_model=None,
     )
     return ModelConfig(pretrained=None, scratch=scratch, freeze=FREEZE)
+
+
+def from_scratch(config: ScratchConfig) -> VideoBlip:
+    """A model with new weights and the vocabulary that a plan takes."""
+    return VideoBlip(scratch_config(config, new_text_config(config, VOCABULARY, pad_id=0)))
 
 
 def step_inputs(model: VideoBlip, groups: Sequence[Group], num_frames: int) -> dict[str, Any]:
@@ -71,7 +77,8 @@ def step_inputs(model: VideoBlip, groups: Sequence[Group], num_frames: int) -> d
         video[row, : group.clips * model.config.num_query_tokens] = 1
         labels[row, group.length - group.labels : group.length] = 3
     num_clips = sum(group.clips for group in rows)
-    size = model.config.vision_config.image_size
+    vision: Any = model.config.vision_config
+    size = vision.image_size
     return {
         "pixel_values": torch.randn(num_clips, 3, num_frames, size, size),
         "clip_index": torch.arange(num_clips),
@@ -87,7 +94,8 @@ def measure_step(
 ) -> tuple[float, float]:
     """Seconds of a real step (median), and MiB that the process grew by at its peak."""
     torch.set_num_threads(1)
-    model = VideoBlip(scratch_config(config.scratch, VOCABULARY, pad_id=0))
+    assert config.scratch is not None  # noqa: S101  (so are all that are measured)
+    model = from_scratch(config.scratch)
     model.freeze(config.freeze)
     module = EpisodeModel(model, torch.ones(VOCABULARY)).train()
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -178,11 +186,12 @@ def main() -> None:
         f" {'utilisation':>11} {'predicted MiB':>13} {'grown MiB':>11}"
     )
     params = load_params()
-    train, size = params.episodes.train, params.train.batch_size
+    last, size = params.episodes.train[-1], params.train.batch_size
     scratch = params.train.model.scratch
-    model = VideoBlip(scratch_config(scratch, VOCABULARY, pad_id=0))
+    assert scratch is not None  # noqa: S101  (the default is built from scratch)
+    model = from_scratch(scratch)
     load = estimate_workload(params, episodes=None)
-    batch = typical_batch(params, train, size, model, load)
+    batch = typical_batch(params, last, size, model, load)
     cases = [
         ("default, its batch", params.train.model, batch, params.clips.num_frames),
         ("width 256, 4 layers", scaled(256, 4), [Group(1, 5, 300, 12)], 4),

@@ -2,7 +2,7 @@
 
 Run `python -m benchmarks.training` from the root after `dvc repro validate`, on a machine with
 nothing else to do: a table, and a JSON object in the last line. The trainer is the real one, on the
-first episodes; start, validation and checkpoints are left out.
+first episodes of one phase; start, validation and checkpoints are left out.
 """
 
 import argparse
@@ -55,20 +55,21 @@ class Clock:
         return LOG_EVERY * (len(self.times) - 1) / (self.times[-1] - self.times[0])
 
 
-def work(num_threads: int, num_steps: int) -> None:
-    """Train for some steps as one of the processes that torchrun has started."""
+def work(num_threads: int, num_steps: int, phase: str) -> None:
+    """Train for some steps of a phase as one of the processes that torchrun has started."""
     params = load_section("train", TrainConfig)
-    config = params.model_copy(
-        update={"validate_every": 10**6, "checkpoint_every": 10**6, "accumulation_steps": 1}
-    )
+    chosen = tuple(each for each in params.phases if each.name == phase)
+    rarely = {"validate_every": 10**6, "checkpoint_every": 10**6, "accumulation_steps": 1}
+    config = params.model_copy(update={"phases": chosen, **rarely})
     accelerator = make_accelerator(config, use_cpu=True)
     torch.set_num_threads(num_threads)
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
-    sizes = {"train": num_steps * config.batch_size, "val": 8}
-    episodes = {
-        split: read_table(paths.EPISODES / f"{split}.parquet", schema.EPISODES).head(size)
-        for split, size in sizes.items()
-    }
+    train_episodes, val_episodes = (
+        read_table(paths.EPISODES / f"{split}.parquet", schema.EPISODES)
+        for split in ("train", "val")
+    )
+    drawn = train_episodes[train_episodes["phase"] == phase].head(num_steps * config.batch_size)
+    episodes = {"train": drawn, "val": val_episodes.head(8)}
     setup = set_up(config, narrations, episodes, ClipStore(paths.CLIPS))
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
@@ -78,10 +79,13 @@ def work(num_threads: int, num_steps: int) -> None:
         print(json.dumps({"steps_per_s": round(clock.steps_per_s, 2), "losses": clock.losses}))
 
 
-def measure(processes: int, threads: int, policy: str, num_steps: int) -> dict[str, Any]:
+def measure(
+    processes: int, threads: int, policy: str, num_steps: int, phase: str
+) -> dict[str, Any]:
     """Start the processes and read what the main one has measured."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-    worker = ["-m", "benchmarks.training", f"--worker={threads}", f"--steps={num_steps}"]
+    asked = [f"--worker={threads}", f"--steps={num_steps}", f"--phase={phase}"]
+    worker = ["-m", "benchmarks.training", *asked]
     env = os.environ | {"OMP_WAIT_POLICY": policy, "OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(
         [sys.executable, *torchrun, *worker], env=env, stdout=subprocess.PIPE, text=True, check=True
@@ -105,16 +109,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
     parser.add_argument("--steps", type=int, default=3 * LOG_EVERY, help=f"over {LOG_EVERY}")
     parser.add_argument("--worker", type=int, metavar="THREADS", help=argparse.SUPPRESS)
+    names = [phase.name for phase in load_section("train", TrainConfig).phases]
+    parser.add_argument("--phase", choices=names, default=names[0])
     options = parser.parse_args()
     if options.worker:
-        work(options.worker, options.steps)
+        work(options.worker, options.steps, options.phase)
         return
     results = []
     print("processes  threads  waiting   alone  beside a busy process   (steps per second)")
     for case in CASES:
-        alone = measure(*case, options.steps)
+        alone = measure(*case, options.steps, options.phase)
         with busy():
-            beside = measure(*case, options.steps)
+            beside = measure(*case, options.steps, options.phase)
         results.append(dict(zip(("processes", "threads", "waiting"), case, strict=True)))
         results[-1] |= alone | {"beside_busy": beside["steps_per_s"]}
         figures = f"{alone['steps_per_s']:7.2f}  {beside['steps_per_s']:7.2f}"
