@@ -79,7 +79,7 @@ class EpisodeMixture(Section):
     are evaluated; 0 teaches what the weights know without a context."""
     mixture: tuple[MixtureItem, ...]
     """Which contexts and which words, in given shares. The paper: bursty and natural only. The
-    default permutes the words of one half, which makes up for what little data there is."""
+    default renames and invents words, and has contrastive and random contexts (docs/binding.md)."""
     max_queries: Positive | None
     """At most this many queries an epoch, drawn at random; null takes every clip of the split, as
     the paper does. Where val is limited, it is for time: 2,048 cost 7 % of the paper's training."""
@@ -116,7 +116,7 @@ class TrainingPhase(EpisodeMixture):
 
 
 class EvaluationEpisodes(Section):
-    """Episodes of `test` and `novel`: every query under every kind at every shot count.
+    """Episodes of test, novel and novel_val: every query under every kind at every shot count.
 
     Contrastive contexts exist at shot counts that `ways` divides, 0 (no context) among them.
     """
@@ -160,11 +160,12 @@ class EpisodesConfig(Section):
     meanings in given shares. The paper's curriculum is one phase of bursty contexts; the default
     learns to name clips, then to match contexts, then to bind (docs/binding.md)."""
     val: EpisodeMixture
-    """Episodes that decide which state of the model is kept: in the default, permuted words at the
-    most shots, whose score follows that of novel actions without touching them (docs/log.md)."""
+    """Episodes that decide which state of the last phase's model is kept: in the default, renamed
+    words at the most shots, half of the contexts contrastive, so that it takes binding to score."""
     evaluation: EvaluationEpisodes
-    """Episodes of the final scores, about `test` and `novel` clips: every query under every kind at
-    every shot count. Contrastive ones exist at the counts that `ways` divides, 0 among them."""
+    """Episodes of the final scores, about `test`, `novel` and `novel_val` clips: every query under
+    every kind at every shot count. Contrastive ones exist at the counts that `ways` divides, 0
+    among them."""
 
     @model_validator(mode="after")
     def _each_phase_once(self) -> Self:

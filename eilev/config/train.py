@@ -186,7 +186,7 @@ class TrainConfig(Section):
     (docs/log.md)."""
     betas: tuple[Share, Share]
     """AdamW's decay of the two moments. 0.999 is the usual second one; 0.98 looks back over 50
-    steps instead of 1,000, in a small training of some 500."""
+    steps instead of 1,000, in small phases of some hundreds."""
     weight_decay: Annotated[float, Field(ge=0.0)]
     """AdamW's weight decay, of matrices only; biases and norms are not decayed. 0.05 is the
     paper's."""

@@ -91,21 +91,34 @@ def load_weights(folder: Path, dtype: torch.dtype = torch.float32) -> VideoBlip:
     """
     _check_config(folder / CONFIG_FILE)
     check_weights(folder)
-    model: VideoBlip
-    info: dict[str, set[Any]]
+    source = {"pretrained_model_name_or_path": folder, "local_files_only": True}
+    model: VideoBlip = read_whole(
+        VideoBlip, folder, "BLIP-2 checkpoint", **source, dtype=dtype, ignore_mismatched_sizes=True
+    )
+    return model
+
+
+def read_whole(kind: Any, place: Path, what: str, **arguments: Any) -> Any:
+    """Read a model of transformers whose weights are exactly those of its config.
+
+    Args:
+        kind: the class.
+        place: names it in messages.
+        what: it is, likewise.
+        arguments: of `from_pretrained`.
+
+    Raises:
+        DataError: it cannot be read.
+        ValueError: the weights are not exactly those of the config; every key is named.
+    """
     try:
-        with quiet():
-            model, info = VideoBlip.from_pretrained(  # type: ignore[misc]
-                folder,
-                dtype=dtype,
-                local_files_only=True,
-                weights_only=True,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
+        with _quiet():
+            model, info = kind.from_pretrained(
+                **arguments, weights_only=True, output_loading_info=True
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise DataError(f"{folder}: not a readable BLIP-2 checkpoint: {error}") from error
-    check_complete(info, folder)
+        raise DataError(f"{place}: not a readable {what}: {error}") from error
+    _check_complete(info, place)
     return model
 
 
@@ -154,12 +167,7 @@ def _check_config(path: Path) -> None:
         raise DataError(f"{path}: 'model_type' is {kind!r}, a BLIP-2 checkpoint has 'blip-2'")
 
 
-def check_complete(info: dict[str, set[Any]], folder: Path) -> None:
-    """Check what transformers says of the weights that it has read.
-
-    Raises:
-        ValueError: they are not exactly those of the config; every key is named.
-    """
+def _check_complete(info: dict[str, set[Any]], folder: Path) -> None:
     problems = []
     for kind in ("missing", "unexpected", "mismatched"):
         keys = sorted(_key(key) for key in info[f"{kind}_keys"])
@@ -194,7 +202,7 @@ def _convert(folder: Path) -> TextCodec:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Without transformers' report on keys that don't fit, which is an error here."""
     before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity(logging.ERROR)

@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from eilev.inputs.tokenizer import VIDEO_TOKEN, TextCodec, codec_with_video
 from eilev.io import DataError
-from eilev.model.checkpoint import check_complete, quiet
+from eilev.model.checkpoint import read_whole
 from eilev.model.families import family_of
 from eilev.model.hub import pretrained_folder
 from eilev.model.weights import check_weights
@@ -89,21 +89,15 @@ def load_language_model(place: Path, codec: TextCodec) -> Any:
     config = load_language_config(place)
     if place.is_dir():
         check_weights(place)
-    model: Any
-    info: dict[str, set[Any]]
-    try:
-        with quiet():
-            model, info = AutoModelForCausalLM.from_pretrained(  # type: ignore[misc]
-                **_source(place),
-                # Reading GGUF leaves marks in it that a checkpoint of plain tensors must not have.
-                config=copy.deepcopy(config),
-                dtype=torch.float32,
-                weights_only=True,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise DataError(f"{place}: not a readable language model: {error}") from error
-    check_complete(info, place)
+    model = read_whole(
+        AutoModelForCausalLM,
+        place,
+        "language model",
+        **_source(place),
+        # Reading GGUF leaves marks in it that a checkpoint of plain tensors must not have.
+        config=copy.deepcopy(config),
+        dtype=torch.float32,
+    )
     model.config = config
     _add_video_token(model, codec)
     return model

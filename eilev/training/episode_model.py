@@ -12,6 +12,8 @@ from eilev.model.video_blip import VideoBlip, VideoBlipOutput
 from eilev.training.guidance import guidance_loss
 from eilev.training.naming import naming_loss
 
+_INPUTS = ("input_ids", "attention_mask", "video_input_mask")
+
 
 class EpisodeModel(nn.Module):
     """The model, its batch economies and its loss, as one module under the gradient synchroniser.
@@ -93,8 +95,7 @@ class EpisodeModel(nn.Module):
         """Loss on the attention of each episode; nothing where it was not asked for."""
         if output.attentions is None:
             return group["labels"].new_zeros(())
-        names = ("input_ids", "attention_mask", "video_input_mask")
-        inputs = {name: group[name] for name in names}
+        inputs = {name: group[name] for name in _INPUTS}
         return guidance_loss(output.attentions, **inputs, telling=self.token_weights > 1)
 
     def _naming(self, group: Mapping[str, Tensor], query: Tensor) -> Tensor:
@@ -118,8 +119,7 @@ class EpisodeModel(nn.Module):
         return ("named", "labels") if self.encoder_decoder else ("named",)
 
     def _run(self, group: Mapping[str, Tensor], features: Tensor) -> VideoBlipOutput:
-        names = ("input_ids", "attention_mask", "video_input_mask")
-        inputs = {name: group[name] for name in names}
+        inputs = {name: group[name] for name in _INPUTS}
         # Only an encoder-decoder needs to see its target.
         labels = group["labels"] if self.encoder_decoder else None
         output: VideoBlipOutput = self.model(

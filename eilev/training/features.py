@@ -47,6 +47,20 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Tower:
+    """A frozen vision tower and what it works with.
+
+    model: its vision tower is frozen. frames: where the clips' frames come from. preprocessing: the
+    model's. accelerator: device, precision and processes; all of them must see the folder.
+    """
+
+    model: VideoBlip
+    frames: ClipCache
+    preprocessing: Preprocessing
+    accelerator: Accelerator
+
+
+@dataclass(frozen=True)
 class FeatureStore:
     """Tokens of clips in memory-mapped files, one for each view."""
 
@@ -65,34 +79,21 @@ class FeatureStore:
         return torch.from_numpy(taken.astype(np.float32))
 
 
-def encode_once(
-    wanted: Wanted,
-    model: VideoBlip,
-    frames: ClipCache,
-    preprocessing: Preprocessing,
-    accelerator: Accelerator,
-) -> tuple[FeatureStore, int]:
+def encode_once(wanted: Wanted, tower: Tower) -> tuple[FeatureStore, int]:
     """Run the vision tower over every clip and view, sharing the clips among the processes.
 
     What an earlier call wrote for the same tower, clips and views is used again.
-
-    Args:
-        wanted: clips and views.
-        model: its vision tower must be frozen.
-        frames: where the clips' frames come from.
-        preprocessing: the model's.
-        accelerator: device, precision and processes; all of them must see the folder.
 
     Returns:
         The features, and how many clips were encoded by all processes: clips x views, or 0 where
         all were there already.
     """
-    print_of = wanted.folder / "of.json"
-    wanted_print = _fingerprint(wanted, model, preprocessing, accelerator)
+    accelerator, print_of = tower.accelerator, wanted.folder / "of.json"
+    wanted_print = _fingerprint(wanted, tower)
     found = print_of.is_file() and read_json(print_of) == wanted_print
     accelerator.wait_for_everyone()
     if not found:
-        _encode(wanted, model, frames, preprocessing, accelerator)
+        _encode(wanted, tower)
         if accelerator.is_main_process:
             write_json(wanted_print, print_of)
         accelerator.wait_for_everyone()
@@ -109,13 +110,8 @@ def _file(wanted: Wanted, view: int) -> Path:
     return wanted.folder / f"view-{view}.npy"
 
 
-def _encode(
-    wanted: Wanted,
-    model: VideoBlip,
-    frames: ClipCache,
-    preprocessing: Preprocessing,
-    accelerator: Accelerator,
-) -> None:
+def _encode(wanted: Wanted, tower: Tower) -> None:
+    accelerator = tower.accelerator
     chunks = [
         range(start, min(start + _CHUNK, len(wanted.clip_ids)))
         for start in range(0, len(wanted.clip_ids), _CHUNK)
@@ -123,7 +119,7 @@ def _encode(
     if accelerator.is_main_process:
         wanted.folder.mkdir(parents=True, exist_ok=True)
         (wanted.folder / "of.json").unlink(missing_ok=True)
-        shape = _tokens(wanted, model, frames, preprocessing, accelerator, 0, range(1)).shape[1:]
+        shape = _tokens(wanted, tower, 0, range(1)).shape[1:]
         for view in range(wanted.views):
             whole = (len(wanted.clip_ids), *shape)
             kind = np.float32 if accelerator.mixed_precision == "no" else np.float16
@@ -139,7 +135,7 @@ def _encode(
     for view in range(wanted.views):
         written = np.load(_file(wanted, view), mmap_mode="r+")
         for rows in mine:
-            tokens = _tokens(wanted, model, frames, preprocessing, accelerator, view, rows)
+            tokens = _tokens(wanted, tower, view, rows)
             written[rows.start : rows.stop] = tokens.cpu().numpy()
             bar.update(len(rows))
         written.flush()
@@ -147,40 +143,30 @@ def _encode(
     accelerator.wait_for_everyone()
 
 
-def _tokens(
-    wanted: Wanted,
-    model: VideoBlip,
-    frames: ClipCache,
-    preprocessing: Preprocessing,
-    accelerator: Accelerator,
-    view: int,
-    rows: range,
-) -> Tensor:
+def _tokens(wanted: Wanted, tower: Tower, view: int, rows: range) -> Tensor:
     """Tokens of some clips under a view: float32 (num_clips, frames * tokens, vision width)."""
     ids = [wanted.clip_ids[row] for row in rows]
     batch = {
-        "frames": torch.from_numpy(frames.take(ids)).to(accelerator.device),
+        "frames": torch.from_numpy(tower.frames.take(ids)).to(tower.accelerator.device),
         "symmetry": torch.zeros(len(ids), dtype=torch.int64),
         "clip_key": torch.tensor([clip_key(clip_id) for clip_id in ids]),
     }
-    with torch.no_grad(), accelerator.autocast():
-        inputs = model_inputs(batch, wanted.augment, preprocessing, (wanted.seed, view))
-        return model.frame_tokens(inputs["pixel_values"]).float()
+    with torch.no_grad(), tower.accelerator.autocast():
+        inputs = model_inputs(batch, wanted.augment, tower.preprocessing, (wanted.seed, view))
+        return tower.model.frame_tokens(inputs["pixel_values"]).float()
 
 
-def _fingerprint(
-    wanted: Wanted, model: VideoBlip, preprocessing: Preprocessing, accelerator: Accelerator
-) -> str:
+def _fingerprint(wanted: Wanted, tower: Tower) -> str:
     """Everything that the tokens depend on."""
     settings = {
         "clips": list(wanted.clip_ids),
         "views": wanted.views,
         "augment": wanted.augment.model_dump(mode="json"),
         "seed": wanted.seed,
-        "preprocessing": repr(preprocessing),
-        "precision": accelerator.mixed_precision,
+        "preprocessing": repr(tower.preprocessing),
+        "precision": tower.accelerator.mixed_precision,
     }
     digest = hashlib.sha256(json.dumps(settings).encode())
-    for parameter in model.vision_model.parameters():
+    for parameter in tower.model.vision_model.parameters():
         digest.update(parameter.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()

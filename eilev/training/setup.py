@@ -80,7 +80,8 @@ def set_up(
         unlearnt = unlearnt_tokens(forms, texts.values(), codec)
         telling[unlearnt] = True
     weights = torch.where(telling, config.content_weight, 1.0)
-    names = find_names(texts, telling, codec)
+    named = any(phase.naming for phase in config.phases)
+    names = find_names(texts, telling, codec) if named else {}
     train, val = (
         EpisodeDataset(episodes[split], texts, formats[split], config.seed, names)
         for split in formats

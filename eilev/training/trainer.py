@@ -83,9 +83,9 @@ def train(
 ) -> TrainResult:
     """Train through the curriculum's phases and leave the best weights of the last in `model`.
 
-    A phase goes on from the last weights of the one before. Continues
-    from the newest checkpoint of the same run, with the same result as if it had never
-    stopped. On SIGTERM a checkpoint is saved and the process exits with 143.
+    A phase goes on from the last weights of the one before. Continues from the newest checkpoint of
+    the same run, with the same result as if it had never stopped. On SIGTERM a checkpoint is saved
+    and the process exits with 143.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -94,7 +94,7 @@ def train(
     """
     run, checkpoint = start_run(model, data, config, accelerator, tracker, resumption)
     progress = run.progress
-    clock = _Clock(time.monotonic() - progress.seconds)
+    started = time.monotonic() - progress.seconds
     with _stop_signal() as stop, _progress_bar(run) as bar:
         for number in range(progress.phase, len(run.phases)):
             if number > progress.phase:
@@ -102,9 +102,9 @@ def train(
             if progress.phase_step < run.phase.steps:
                 phase = start_phase(run, checkpoint)
                 _note_encoded(progress, phase.encoded)
-                _train_phase(run, phase, clock, stop, bar)
+                _train_phase(run, phase, started, stop, bar)
             if len(progress.phase_ends) <= number:
-                progress.phase_ends.append(clock.seconds())
+                progress.phase_ends.append(time.monotonic() - started)
     return _finish(run)
 
 
@@ -114,18 +114,10 @@ def _note_encoded(progress: Progress, count: int) -> None:
     progress.encoded[progress.phase] += count
 
 
-@dataclass(frozen=True)
-class _Clock:
-    started: float
-
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-
 def _train_phase(
-    run: Run, phase: PhaseRun, clock: "_Clock", stop: threading.Event, bar: "tqdm[Any]"
+    run: Run, phase: PhaseRun, started: float, stop: threading.Event, bar: "tqdm[Any]"
 ) -> None:
-    """Take the steps that are left of the run's phase."""
+    """Take the steps that are left of the run's phase; `started` is as if in one sitting."""
     config, accelerator, progress = run.config, run.accelerator, run.progress
     meter = _Meter(accelerator)
     for index, batch in enumerate(phase.train_batches):
@@ -144,7 +136,7 @@ def _train_phase(
             _log_training(run, phase, meter.clips_per_s(), bar)
         if last or progress.step % config.validate_every == 0:
             _validate(run, phase)
-        progress.seconds = clock.seconds()
+        progress.seconds = time.monotonic() - started
         stopping = _any_process(accelerator, stop.is_set())
         if stopping or progress.step % config.checkpoint_every == 0:
             run.save(phase.optimizer)

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from eilev.clips.cache import ClipCache
 from eilev.inputs.preprocess import Preprocessing
 from eilev.training.batches import NO_AUGMENTATION
-from eilev.training.features import Wanted, encode_once
+from eilev.training.features import Tower, Wanted, encode_once
 from tests.kitchen import make_kitchen, tiny_train_config, train_phase
 from tests.tiny import IMAGE_SIZE, tiny_model
 from tests.training.tiny_run import run
@@ -38,7 +38,7 @@ def encode(kitchen, tmp_path):
         calls.clear()
         own = replace(wanted, **changes)
         size = Preprocessing(IMAGE_SIZE)
-        store, count = encode_once(own, model, frames, size, Accelerator())
+        store, count = encode_once(own, Tower(model, frames, size, Accelerator()))
         return store, count, sum(calls)
 
     run_once.model = model
