@@ -51,6 +51,8 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
         self.requires_grad_(True)
         for name in self.frozen:
             self.get_submodule(name).requires_grad_(False)
+        # The Q-Former's own queries, though BLIP-2 keeps them beside it.
+        self.query_tokens.requires_grad_("qformer" not in self.frozen)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
@@ -69,7 +71,7 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
         Returns:
             (num_videos, num_query_tokens, Q-Former width).
         """
-        return self._ask(self.frame_tokens(pixel_values))
+        return self.ask(self.frame_tokens(pixel_values))
 
     def frame_tokens(self, pixel_values: Tensor) -> Tensor:
         """What the vision tower sees of each clip, its frames one after the other.
@@ -84,7 +86,8 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
         tokens: Tensor = self.vision_model(frames).last_hidden_state
         return tokens.reshape(pixel_values.shape[0], -1, tokens.shape[-1])
 
-    def _ask(self, frame_tokens: Tensor) -> Tensor:
+    def ask(self, frame_tokens: Tensor) -> Tensor:
+        """`encode_queries` from what `frame_tokens` gave."""
         queries: Tensor = self.qformer(
             query_embeds=self.query_tokens.expand(frame_tokens.shape[0], -1, -1),
             encoder_hidden_states=frame_tokens,
@@ -100,11 +103,10 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
         Returns:
             (num_videos, num_query_tokens, language model width).
         """
-        return self.encode_tokens(self.frame_tokens(pixel_values))
+        return self.project(self.encode_queries(pixel_values))
 
-    def encode_tokens(self, frame_tokens: Tensor) -> Tensor:
-        """The same from what `frame_tokens` gave, (num_videos, time * tokens, vision width)."""
-        queries = self._ask(frame_tokens)
+    def project(self, queries: Tensor) -> Tensor:
+        """`encode_videos` from what `encode_queries` gave."""
         # The Q-Former stays float32 in half-precision checkpoints.
         features: Tensor = self.language_projection(
             queries.to(self.language_projection.weight.dtype)

@@ -108,7 +108,7 @@ def model_inputs(
 ) -> dict[str, Tensor]:
     """Turn the collator's batch into EpisodeModel's inputs: frames become pixel values.
 
-    Tokens of a frozen vision tower pass as they are.
+    What frozen eyes have seen passes as it is.
 
     Args:
         batch: What InterleavedCollator returns.

@@ -14,13 +14,17 @@ from eilev.training.dataset import EpisodeItem
 
 
 class Features(Protocol):
-    """Tokens of a frozen vision tower; eilev.training.features.FeatureStore has them."""
+    """What frozen eyes see of clips; eilev.training.features.FeatureStore has it."""
+
+    @property
+    def seen_by(self) -> str:
+        """What EpisodeModel calls it."""
 
     def view(self, clip_id: str, epoch: int, /) -> int:
         """Which view of a clip an epoch shows."""
 
     def take(self, clips: Sequence[tuple[str, int]], /) -> Tensor:
-        """Tokens of (clip, view) pairs."""
+        """What is seen of (clip, view) pairs."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,7 @@ class InterleavedCollator:
         frames: Where the clips' frames come from.
         pad_id: Token id of the padding.
         side: Right for training, left for generation.
-        features: Where a frozen vision tower's tokens come from; given, they take the place of the
-            frames.
+        features: What frozen eyes see of the clips, in place of their frames.
     """
 
     frames: ClipCache
@@ -54,8 +57,8 @@ class InterleavedCollator:
             clip_key int64 (num_clips,), what tells a clip in whatever batch it is;
             clip_index int64 (num_placeholder_runs,), row of `frames` for each run of
             placeholders, row-major over the batch; named int64 (batch, 2), the query's first and
-            last telling token. With `features`, frame_tokens float32
-            (num_clips, frames * tokens, vision width) in place of frames, symmetry and clip_key.
+            last telling token. With `features`, these (float32, by the name that EpisodeModel
+            has for them) in place of frames, symmetry and clip_key.
         """
         padded = pad_layouts([item.layout for item in items], self.pad_id, self.side)
         shown = [
@@ -76,7 +79,7 @@ class InterleavedCollator:
 
     def _clips(self, distinct: Sequence[tuple[str, int]]) -> dict[str, Tensor]:
         if self.features is not None:
-            return {"frame_tokens": self.features.take(distinct)}
+            return {self.features.seen_by: self.features.take(distinct)}
         ids = [clip_id for clip_id, _ in distinct]
         return {
             "frames": torch.from_numpy(self.frames.take(ids)),

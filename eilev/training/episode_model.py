@@ -45,6 +45,7 @@ class EpisodeModel(nn.Module):
         clip_index: Tensor,
         pixel_values: Tensor | None = None,
         frame_tokens: Tensor | None = None,
+        queries: Tensor | None = None,
         **tokens: Tensor,
     ) -> dict[str, Tensor]:
         """Score the labels of a batch of episodes.
@@ -55,8 +56,10 @@ class EpisodeModel(nn.Module):
         Args:
             clip_index: int64 (num_placeholder_runs,), which clip each run shows.
             pixel_values: float (num_clips, 3, T, h, w), the distinct clips.
-            frame_tokens: float (num_clips, frames * tokens, vision width), what the vision tower
-                sees of them, instead of `pixel_values`.
+            frame_tokens: float (num_clips, frames * tokens, vision width), what a frozen vision
+                tower sees of them, instead of `pixel_values`.
+            queries: float (num_clips, query tokens, Q-Former width), what a Q-Former that is
+                frozen as well makes of that, instead of either.
             tokens: input_ids, attention_mask, video_input_mask and labels, (batch, length), padded
                 on the right; and, where naming has a weight, named (batch, 2).
 
@@ -66,7 +69,7 @@ class EpisodeModel(nn.Module):
             are to be averaged. rows: what `label_scores` sums up of each row, (batch, 3), without
             gradient.
         """
-        features = self._encode(pixel_values, frame_tokens)[clip_index]
+        features = self._encode(pixel_values, frame_tokens, queries)[clip_index]
         num_clips = tokens["video_input_mask"].sum(1) // features.shape[1]
         first = num_clips.cumsum(0) - num_clips
         rows = features.new_empty((len(num_clips), 3), dtype=torch.float32)
@@ -84,12 +87,16 @@ class EpisodeModel(nn.Module):
         total = torch.stack(weights).sum()
         return {"loss": torch.stack(losses).sum() / total, "weight": total, "rows": rows}
 
-    def _encode(self, pixel_values: Tensor | None, frame_tokens: Tensor | None) -> Tensor:
+    def _encode(
+        self, pixel_values: Tensor | None, frame_tokens: Tensor | None, queries: Tensor | None
+    ) -> Tensor:
+        if pixel_values is not None:
+            return self.model.encode_videos(pixel_values)
         if frame_tokens is not None:
-            return self.model.encode_tokens(frame_tokens)
-        if pixel_values is None:
-            raise ValueError("give pixel_values or frame_tokens")
-        return self.model.encode_videos(pixel_values)
+            queries = self.model.ask(frame_tokens)
+        if queries is None:
+            raise ValueError("give pixel_values, frame_tokens or queries")
+        return self.model.project(queries)
 
     def _guidance(self, group: Mapping[str, Tensor], output: VideoBlipOutput) -> Tensor:
         """Loss on the attention of each episode; nothing where it was not asked for."""

@@ -1,8 +1,9 @@
-"""What a frozen vision tower sees of clips, computed once for each clip and view.
+"""What frozen eyes see of clips, computed once for each clip and view.
 
-A tower that a phase does not train says the same of the same pixels at every showing, and it is
-the dearest part of a large model. So its tokens are written once into memory-mapped files, for a
-few views (augmentations) of each clip, of which every epoch draws one.
+A vision tower that a phase does not train says the same of the same pixels at every showing, and it
+is the dearest part of a large model; so does a Q-Former where it is frozen as well. So what comes
+out of the last frozen one is written once into memory-mapped files, for a few views (augmentations)
+of each clip, of which every epoch draws one.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,7 +29,7 @@ from eilev.model.video_blip import VideoBlip
 from eilev.training.batches import model_inputs
 from eilev.training.collator import clip_key
 
-# Clips that the tower sees at once.
+# Clips that are seen at once.
 _CHUNK = 64
 
 
@@ -46,12 +48,17 @@ class Wanted:
     seed: int
 
 
-@dataclass(frozen=True)
-class Tower:
-    """A frozen vision tower and what it works with.
+# What EpisodeModel calls the outputs of the two that may be frozen, from the last one to the first.
+SeenBy = Literal["queries", "frame_tokens"]
 
-    model: its vision tower is frozen. frames: where the clips' frames come from. preprocessing: the
-    model's. accelerator: device, precision and processes; all of them must see the folder.
+
+@dataclass(frozen=True)
+class Eyes:
+    """Frozen eyes and what they work with.
+
+    model: its vision tower is frozen, and perhaps its Q-Former. frames: where the clips' frames
+    come from. preprocessing: the model's. accelerator: device, precision and processes; all of them
+    must see the folder.
     """
 
     model: VideoBlip
@@ -59,13 +66,26 @@ class Tower:
     preprocessing: Preprocessing
     accelerator: Accelerator
 
+    @property
+    def seen_by(self) -> SeenBy:
+        """What the last frozen one of them makes of a clip."""
+        return "queries" if "qformer" in self.model.frozen else "frame_tokens"
+
+    def see(self, pixel_values: Tensor) -> Tensor:
+        """Float32 (num_clips, tokens, width) of (num_clips, 3, T, h, w)."""
+        with torch.no_grad(), self.accelerator.autocast():
+            if self.seen_by == "queries":
+                return self.model.encode_queries(pixel_values).float()
+            return self.model.frame_tokens(pixel_values).float()
+
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """Tokens of clips in memory-mapped files, one for each view."""
+    """What is seen of clips in memory-mapped files, one for each view."""
 
+    seen_by: SeenBy
     row_of: Mapping[str, int]
-    # float (num_clips, frames * tokens, vision width) each.
+    # float (num_clips, tokens, width) each.
     views: Sequence[NDArray[np.floating]]
     seed: int
 
@@ -74,31 +94,32 @@ class FeatureStore:
         return zlib.crc32(f"{self.seed}/{epoch}/{clip_id}".encode()) % len(self.views)
 
     def take(self, clips: Sequence[tuple[str, int]]) -> Tensor:
-        """Tokens of (clip, view) pairs: float32 (num_clips, frames * tokens, vision width)."""
+        """What is seen of (clip, view) pairs: float32 (num_clips, tokens, width)."""
         taken = np.stack([self.views[view][self.row_of[clip_id]] for clip_id, view in clips])
         return torch.from_numpy(taken.astype(np.float32))
 
 
-def encode_once(wanted: Wanted, tower: Tower) -> tuple[FeatureStore, int]:
-    """Run the vision tower over every clip and view, sharing the clips among the processes.
+def encode_once(wanted: Wanted, eyes: Eyes) -> tuple[FeatureStore, int]:
+    """Look at every clip and view, sharing the clips among the processes.
 
-    What an earlier call wrote for the same tower, clips and views is used again.
+    What an earlier call wrote for the same eyes, clips and views is used again.
 
     Returns:
         The features, and how many clips were encoded by all processes: clips x views, or 0 where
         all were there already.
     """
-    accelerator, print_of = tower.accelerator, wanted.folder / "of.json"
-    wanted_print = _fingerprint(wanted, tower)
+    accelerator, print_of = eyes.accelerator, wanted.folder / "of.json"
+    wanted_print = _fingerprint(wanted, eyes)
     found = print_of.is_file() and read_json(print_of) == wanted_print
     accelerator.wait_for_everyone()
     if not found:
-        _encode(wanted, tower)
+        _encode(wanted, eyes)
         if accelerator.is_main_process:
             write_json(wanted_print, print_of)
         accelerator.wait_for_everyone()
     paths = [_file(wanted, view) for view in range(wanted.views)]
     store = FeatureStore(
+        seen_by=eyes.seen_by,
         row_of={clip_id: row for row, clip_id in enumerate(wanted.clip_ids)},
         views=[np.load(path, mmap_mode="r") for path in paths],
         seed=wanted.seed,
@@ -110,8 +131,8 @@ def _file(wanted: Wanted, view: int) -> Path:
     return wanted.folder / f"view-{view}.npy"
 
 
-def _encode(wanted: Wanted, tower: Tower) -> None:
-    accelerator = tower.accelerator
+def _encode(wanted: Wanted, eyes: Eyes) -> None:
+    accelerator = eyes.accelerator
     chunks = [
         range(start, min(start + _CHUNK, len(wanted.clip_ids)))
         for start in range(0, len(wanted.clip_ids), _CHUNK)
@@ -119,7 +140,7 @@ def _encode(wanted: Wanted, tower: Tower) -> None:
     if accelerator.is_main_process:
         wanted.folder.mkdir(parents=True, exist_ok=True)
         (wanted.folder / "of.json").unlink(missing_ok=True)
-        shape = _tokens(wanted, tower, 0, range(1)).shape[1:]
+        shape = _seen(wanted, eyes, 0, range(1)).shape[1:]
         for view in range(wanted.views):
             whole = (len(wanted.clip_ids), *shape)
             kind = np.float32 if accelerator.mixed_precision == "no" else np.float16
@@ -127,7 +148,7 @@ def _encode(wanted: Wanted, tower: Tower) -> None:
     accelerator.wait_for_everyone()
     mine = chunks[accelerator.process_index :: accelerator.num_processes]
     bar = tqdm(
-        desc="vision tower, once for each clip and view, this process",
+        desc="frozen eyes, once for each clip and view, this process",
         total=wanted.views * sum(map(len, mine)),
         unit="clip",
         disable=not accelerator.is_main_process,
@@ -135,38 +156,42 @@ def _encode(wanted: Wanted, tower: Tower) -> None:
     for view in range(wanted.views):
         written = np.load(_file(wanted, view), mmap_mode="r+")
         for rows in mine:
-            tokens = _tokens(wanted, tower, view, rows)
-            written[rows.start : rows.stop] = tokens.cpu().numpy()
+            seen = _seen(wanted, eyes, view, rows)
+            written[rows.start : rows.stop] = seen.cpu().numpy()
             bar.update(len(rows))
         written.flush()
     bar.close()
     accelerator.wait_for_everyone()
 
 
-def _tokens(wanted: Wanted, tower: Tower, view: int, rows: range) -> Tensor:
-    """Tokens of some clips under a view: float32 (num_clips, frames * tokens, vision width)."""
+def _seen(wanted: Wanted, eyes: Eyes, view: int, rows: range) -> Tensor:
+    """What is seen of some clips under a view: float32 (num_clips, tokens, width)."""
     ids = [wanted.clip_ids[row] for row in rows]
     batch = {
-        "frames": torch.from_numpy(tower.frames.take(ids)).to(tower.accelerator.device),
+        "frames": torch.from_numpy(eyes.frames.take(ids)).to(eyes.accelerator.device),
         "symmetry": torch.zeros(len(ids), dtype=torch.int64),
         "clip_key": torch.tensor([clip_key(clip_id) for clip_id in ids]),
     }
-    with torch.no_grad(), tower.accelerator.autocast():
-        inputs = model_inputs(batch, wanted.augment, tower.preprocessing, (wanted.seed, view))
-        return tower.model.frame_tokens(inputs["pixel_values"]).float()
+    inputs = model_inputs(batch, wanted.augment, eyes.preprocessing, (wanted.seed, view))
+    return eyes.see(inputs["pixel_values"])
 
 
-def _fingerprint(wanted: Wanted, tower: Tower) -> str:
-    """Everything that the tokens depend on."""
+def _fingerprint(wanted: Wanted, eyes: Eyes) -> str:
+    """Everything that they see depends on."""
     settings = {
         "clips": list(wanted.clip_ids),
         "views": wanted.views,
         "augment": wanted.augment.model_dump(mode="json"),
         "seed": wanted.seed,
-        "preprocessing": repr(tower.preprocessing),
-        "precision": tower.accelerator.mixed_precision,
+        "preprocessing": repr(eyes.preprocessing),
+        "precision": eyes.accelerator.mixed_precision,
+        "seen_by": eyes.seen_by,
     }
     digest = hashlib.sha256(json.dumps(settings).encode())
-    for parameter in tower.model.vision_model.parameters():
+    model = eyes.model
+    frozen = [*model.vision_model.parameters()]
+    if eyes.seen_by == "queries":
+        frozen += [model.query_tokens, *model.qformer.parameters()]
+    for parameter in frozen:
         digest.update(parameter.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -19,7 +19,7 @@ from eilev.training.collator import InterleavedCollator
 from eilev.training.curriculum import Phase, never_trained, plan_phases
 from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import EpisodeModel
-from eilev.training.features import FeatureStore, Tower, Wanted, encode_once
+from eilev.training.features import Eyes, FeatureStore, Wanted, encode_once
 from eilev.training.optim import build_optimizer
 from eilev.training.resume import (
     Checkpoint,
@@ -204,7 +204,7 @@ def start_phase(run: Run, checkpoint: Checkpoint | None) -> PhaseRun:
 
 
 def _features(run: Run, split: Literal["train", "val"]) -> tuple[FeatureStore | None, int]:
-    """Features of the phase's frozen vision tower; validation sees the clips as they are."""
+    """What the phase's frozen eyes see; validation sees the clips as they are."""
     config, data = run.config, run.data
     if not config.views or "vision_model" not in run.phase.frozen:
         return None, 0
@@ -216,7 +216,7 @@ def _features(run: Run, split: Literal["train", "val"]) -> tuple[FeatureStore | 
         augment=config.augment if split == "train" else NO_AUGMENTATION,
         seed=config.seed,
     )
-    return encode_once(wanted, Tower(run.model, data.frames, data.preprocessing, run.accelerator))
+    return encode_once(wanted, Eyes(run.model, data.frames, data.preprocessing, run.accelerator))
 
 
 def _train_loader(run: Run, features: FeatureStore | None) -> DataLoader[Any]:

@@ -1,4 +1,4 @@
-"""A frozen vision tower run once for each clip and view."""
+"""Frozen eyes, which see each clip and view once."""
 
 from dataclasses import replace
 
@@ -10,12 +10,12 @@ from accelerate import Accelerator
 from eilev.clips.cache import ClipCache
 from eilev.inputs.preprocess import Preprocessing
 from eilev.training.batches import NO_AUGMENTATION
-from eilev.training.features import Tower, Wanted, encode_once
+from eilev.training.features import Eyes, Wanted, encode_once
 from tests.kitchen import make_kitchen, tiny_train_config, train_phase
 from tests.tiny import IMAGE_SIZE, tiny_model
 from tests.training.tiny_run import run
 
-FROZEN = {"phases": (train_phase(freeze=("vision_model",)),)}
+TOWER, BOTH = ("vision_model",), ("vision_model", "qformer")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def encode(kitchen, tmp_path):
         calls.clear()
         own = replace(wanted, **changes)
         size = Preprocessing(IMAGE_SIZE)
-        store, count = encode_once(own, Tower(model, frames, size, Accelerator()))
+        store, count = encode_once(own, Eyes(model, frames, size, Accelerator()))
         return store, count, sum(calls)
 
     run_once.model = model
@@ -75,9 +75,22 @@ def test_another_tower_is_encoded_anew(encode):
     assert encode()[1] == first
 
 
-def test_the_losses_are_those_of_a_tower_run_at_every_showing(kitchen, tmp_path):
+def test_a_frozen_qformer_is_seen_through_as_well(encode):
+    encode.model.freeze(TOWER)
+    assert encode()[0].views[0].shape[2] == encode.model.vision_model.config.hidden_size
+    encode.model.freeze(BOTH)
+    store, count, _ = encode()
+    assert store.views[0].shape[1:] == encode.model.query_tokens.shape[1:]
+    assert count
+    with torch.no_grad():
+        encode.model.query_tokens.add_(0.1)
+    assert encode()[1] == count
+
+
+@pytest.mark.parametrize("frozen", [TOWER, BOTH], ids=len)
+def test_the_losses_are_those_of_eyes_that_see_every_showing(kitchen, tmp_path, frozen):
     """To 1e-3, augmentation off."""
-    still = FROZEN | {"augment": NO_AUGMENTATION}
+    still = {"phases": (train_phase(freeze=frozen),), "augment": NO_AUGMENTATION}
     every = run(tmp_path / "every", kitchen, **still)[2]
     result, _, once, _ = run(tmp_path / "once", kitchen, views=1, **still)
     for name in ("train/loss", "val/loss"):
