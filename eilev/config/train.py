@@ -202,10 +202,11 @@ class TrainConfig(Section):
     """Random changes of the training clips, the same for all frames of a clip. Without them a small
     model knows its clips by heart and unlearns learning in context."""
     views: Annotated[int, Field(ge=0)]
-    """Augmentations of a clip that phases with a frozen vision tower draw from: the tower runs once
-    for each clip and view, into memory-mapped files beside the checkpoints, instead of at every
-    showing. 0 runs it at every showing, each time with another augmentation. A clip and view of the
-    published ViT-g takes 5.8 MB in half precision."""
+    """Augmentations of a clip that phases with a frozen vision tower draw from: the tower, and the
+    Q-Former where it is frozen as well, run once for each clip and view, into memory-mapped files
+    beside the checkpoints, instead of at every showing. 0 runs them at every showing, each time
+    with another augmentation. A clip and view of the published ViT-g takes 5.8 MB in half
+    precision, what its Q-Former makes of them 0.05."""
     validate_every: Positive
     """Optimiser steps between validations; the last step is always validated. 200 is the
     reference's."""
