@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[2]
 MODELS = ("tiny", "blip2-opt-2.7b", "blip2-flan-t5-xl")
 SOURCES = ("synthetic", "ego4d", "epic_kitchens", "table")
 FULL = ["data=ego4d", "recipe=eilev", "model=blip2-opt-2.7b"]
-# The same recipe with a model that is quickly counted.
-SMALL = ["data=ego4d", "recipe=eilev", "model=tiny"]
+# The same with a model that is quickly counted.
+STEP = ["train.batch_size=128", "train.accumulation_steps=16"]
+SMALL = ["data=ego4d", "recipe=eilev", "model=tiny", *STEP]
 TINY = ["data=synthetic", "model=tiny"]
 
 

@@ -116,20 +116,6 @@ def test_a_model_is_trained_then_evaluated(trained_workspace):
     assert 0 <= scores["baselines"]["video_classifier"]["test"]["action_accuracy"] <= 1
 
 
-def test_two_processes_train_one_model_in_pieces(workspace):
-    write_launch(workspace, num_processes=2)
-    params = yaml.safe_load((workspace / "params.yaml").read_text())
-    params["train"]["accumulation_steps"] = 2
-    (workspace / "params.yaml").write_text(yaml.safe_dump(params))
-    done = launch(workspace)
-    assert done.returncode == 0, done.stderr
-    assert read_json(paths.TRAIN_METRICS)["steps"] == 15
-    assert load_model(paths.MODEL)
-    # The other process is silent.
-    assert [done.stderr.count(f"{bar}:   0%") for bar in ("decode clips", "train")] == [1, 1]
-    assert len(pd.read_csv(paths.LIVE / "plots/metrics/train/loss.tsv", sep="\t")) == 2
-
-
 def test_fewer_processes_than_the_file_says_are_an_error(workspace):
     """What Accelerate makes of MULTI_CPU is one process."""
     write_launch(workspace, num_processes=2, distributed_type="MULTI_CPU")
