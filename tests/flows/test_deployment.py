@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.flows.conftest import Prefect, write_project
 
 EVERY = timedelta(seconds=10)
-RUN_S = 120  # until a scheduled run has ended
+RUN_S = 240  # until a scheduled run has ended
 DVC_YAML = "stages: {only: {cmd: echo made > made.txt, outs: [made.txt]}}"
 
 

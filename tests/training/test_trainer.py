@@ -203,7 +203,7 @@ def test_a_killed_run_ends_as_if_it_had_never_stopped(tmp_path):
 
 def end_of(process):
     """Its exit status, once it has ended."""
-    process.join(timeout=120)
+    process.join(timeout=300)
     return process.exitcode
 
 
