@@ -102,7 +102,7 @@ def test_a_step_stays_what_it_is_on_other_machines(plan):
     # Two GPUs run four episodes of it at once, sixteen times.
     assert two["compute"]["episodes_per_step"] == one["compute"]["episodes_per_step"] == 128
     assert (two["compute"]["episodes_at_once"], one["compute"]["episodes_at_once"]) == (4, 8)
-    assert two["compute"]["steps"] == one["compute"]["steps"] == 40
+    assert two["compute"]["steps"] == one["compute"]["steps"]
     assert two["memory"]["buckets"] > one["memory"]["buckets"] == 0
 
 
