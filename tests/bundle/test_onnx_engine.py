@@ -7,12 +7,11 @@ import pytest
 from eilev.bundle.manifest import BundleError
 from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.export.parity import torch_runner
-from eilev.export.write import BundleInfo, write_bundle
 from eilev.inputs.interleave import TooLongError
 from eilev.inputs.turns import Turn
 from eilev.model.checkpoint import load_model
 from eilev.model.torch_engine import TorchEngine
-from tests.tiny import IMAGE_SIZE, NARRATIONS, NUM_FRAMES, PROMPT, tiny_clips, tiny_model
+from tests.tiny import NARRATIONS, PROMPT, tiny_clips, tiny_model
 from tests.tiny_llama import tiny_llama_model
 
 NUM_NEW = 6
@@ -35,10 +34,7 @@ def pair(request):
     reference = request.getfixturevalue("reference")
     loaded = load_model(reference / "t5")
     loaded.model.eval()
-    folder = request.getfixturevalue("tmp_path_factory").mktemp("t5")
-    info = BundleInfo(NUM_FRAMES, 2 * IMAGE_SIZE, PROMPT, NUM_NEW, 18, None, {}, {})
-    write_bundle(loaded, info, folder)
-    return loaded, OnnxEngine.load(folder, num_threads=1)
+    return loaded, OnnxEngine.load(request.getfixturevalue("t5_bundle"), num_threads=1)
 
 
 def test_narrations_are_those_of_torch_whatever_the_batch(pair):

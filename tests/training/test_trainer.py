@@ -2,11 +2,8 @@ import json
 import math
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,9 +17,7 @@ from eilev.training.episode_model import EpisodeModel
 from eilev.training.trainer import TrainingError
 from eilev.training.validation import validate
 from tests.kitchen import make_kitchen, train_phase
-from tests.training.tiny_run import curriculum, run
-
-ROOT = Path(__file__).parents[2]
+from tests.training.tiny_run import curriculum, run, start
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +97,7 @@ def test_a_step_in_pieces_has_the_losses_of_the_whole(kitchen, tmp_path, guidanc
 def two_processes(tmp_path_factory):
     """An unbroken run of two processes: its weights, and the main one's record."""
     folder = tmp_path_factory.mktemp("two")
-    assert start(folder / "checkpoints", processes=2).wait() == 0
+    assert end_of(start(folder / "checkpoints", processes=2)) == 0
     record = json.loads((folder / "record.json").read_text())
     assert record["processes"] == 2
     return load_file(folder / "end"), record["rows"]
@@ -123,7 +118,7 @@ def test_two_killed_processes_end_as_if_they_had_never_stopped(two_processes, tm
     assert stop_after(4, signal.SIGTERM, checkpoints, processes=2) != 0
     (stopped,) = checkpoints.glob("step-*")
     assert 4 <= int(stopped.name[5:]) < two_processes[1][-1][0]
-    assert start(checkpoints, processes=2).wait() == 0
+    assert end_of(start(checkpoints, processes=2)) == 0
     for name, value in load_file(tmp_path / "end").items():
         assert torch.equal(value, two_processes[0][name])
 
@@ -206,21 +201,18 @@ def test_a_killed_run_ends_as_if_it_had_never_stopped(tmp_path):
         assert recorder.column(name) == pytest.approx(record.column(name), abs=1e-5)
 
 
-def start(checkpoints, processes=1):
-    """Start a run in one or several processes of its own; weights and record go beside."""
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-    launch = [sys.executable, *(torchrun if processes > 1 else [])]
-    command = [*launch, "-m", "tests.training.tiny_run", checkpoints, checkpoints.parent / "end"]
-    env = os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
+def end_of(process):
+    """Its exit status, once it has ended."""
+    process.join(timeout=300)
+    return process.exitcode
 
 
 def stop_after(step, sign, checkpoints, processes=1):
     """Start a run, signal it once it has reached a step's checkpoint; returns its exit status."""
     process = start(checkpoints, processes)
-    while process.poll() is None:
+    while process.is_alive():
         if any(int(path.name[5:]) >= step for path in checkpoints.glob("step-*")):
-            process.send_signal(sign)
+            os.kill(process.pid, sign)
             break
         time.sleep(0.01)
-    return process.wait(timeout=120)
+    return end_of(process)
