@@ -42,6 +42,11 @@ class DecoderPool:
         for worker in self._workers:
             self._idle.put(worker)
 
+    @property
+    def num_workers(self) -> int:
+        """Videos that are decoded at the same time."""
+        return len(self._workers)
+
     def load(self, url: str) -> Frames:
         """Frames of a data URL (see `load_clip`); waits for an idle process.
 

@@ -18,6 +18,7 @@ from eilev.clips.frame_choice import Frames, uniform_indices
 # data:video/mp4;codecs=avc1;base64,AAAA...
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,]*)*;base64,", re.I)
 JPEG_FRAMES = "video/jpeg"
+_STILLS = ["JPEG", "PNG", "WEBP"]
 
 
 class MediaError(ValueError):
@@ -27,8 +28,9 @@ class MediaError(ValueError):
 def load_clip(url: str, num_frames: int, size: int, limits: Limits) -> Frames:
     """Frames taken uniformly from the whole video of a data URL.
 
-    `data:video/mp4;base64,...` (or another container that the decoder knows) and
-    `data:video/jpeg;base64,FRAME,FRAME,...`, frames that the client sampled itself.
+    `data:video/mp4;base64,...` (or another container that the decoder knows),
+    `data:video/jpeg;base64,FRAME,FRAME,...`, frames that the client sampled itself, and
+    `data:image/jpeg;base64,...`, a still.
 
     Args:
         url: the data URL.
@@ -50,6 +52,8 @@ def load_clip(url: str, num_frames: int, size: int, limits: Limits) -> Frames:
             "data:video/mp4;base64,..."
         )
     kind, payload = match["type"].lower(), url[match.end() :]
+    if kind.startswith("image/"):
+        return np.stack([_still(payload, size, limits)] * num_frames)
     if not kind.startswith("video/"):
         raise MediaError(f"'{kind}' is not a video; send data:video/mp4;base64,...")
     if kind == JPEG_FRAMES:
@@ -75,16 +79,16 @@ def _jpeg_frames(payloads: list[str], num_frames: int, size: int, limits: Limits
         raise MediaError(f"{len(payloads)} frames, at most {limits.max_frames} are allowed")
     return np.stack(
         [
-            _jpeg(payloads[index], size, limits)
+            _still(payloads[index], size, limits)
             for index in uniform_indices(len(payloads), num_frames)
         ]
     )
 
 
-def _jpeg(payload: str, size: int, limits: Limits) -> Frames:
+def _still(payload: str, size: int, limits: Limits) -> Frames:
     try:
         # Opening reads the header only.
-        with Image.open(io.BytesIO(_decode_base64(payload)), formats=["JPEG"]) as image:
+        with Image.open(io.BytesIO(_decode_base64(payload)), formats=_STILLS) as image:
             if image.width * image.height > limits.max_pixels:
                 raise MediaError(
                     f"a frame has {image.width} x {image.height} pixels, "
@@ -93,4 +97,4 @@ def _jpeg(payload: str, size: int, limits: Limits) -> Frames:
             squashed = image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
             return np.asarray(squashed)
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise MediaError(f"a frame is not a readable JPEG: {error}") from error
+        raise MediaError(f"a frame is not a readable JPEG, PNG or WebP: {error}") from error

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from eilev.bundle.answers import Writing
 from eilev.bundle.manifest import BundleError
 from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.export.parity import torch_runner
@@ -84,10 +85,10 @@ def test_beams_are_refused(engine):
 
 def test_counts_and_the_reason_of_the_end(engine):
     turns, clips = request(shots=1)
-    (short,) = engine.complete([(turns, clips)], max_new_tokens=1)
+    (short,) = engine.complete([(turns, clips)], Writing(1))
     assert short.num_new_tokens == 1
     assert short.num_prompt_tokens == len(engine.layout(turns).input_ids)
-    completions = engine.complete([request(1, seed) for seed in range(8)], max_new_tokens=40)
+    completions = engine.complete([request(1, seed) for seed in range(8)], Writing(40))
     for completion in completions:
         assert completion.stopped == (completion.num_new_tokens < 40)
 

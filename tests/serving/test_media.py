@@ -64,9 +64,10 @@ def test_nothing_is_fetched(url):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("data:image/png;base64,AAAA", "'image/png' is not a video"),
+        ("data:text/html;base64,AAAA", "'text/html' is not a video"),
         ("data:video/mp4;base64,", "empty"),
         ("data:video/mp4;base64,***", "not base64"),
+        ("data:image/png;base64,AAAA", "not a readable JPEG, PNG"),
         (data_url(b"hello, world, this is text"), "not an MP4"),
         (data_url(b"#EXTM3U\nhttp://example.com/a.ts\n"), "not an MP4"),
         (data_url(b"no jpeg", "video/jpeg"), "not a readable JPEG"),
