@@ -45,9 +45,9 @@ class Server:
 
 
 @contextmanager
-def serve(bundle: Path) -> Iterator[Server]:
+def serve(bundle: Path, *options: str) -> Iterator[Server]:
     port = free_port()
-    process = subprocess.Popen([*COMMAND, str(bundle), "--port", str(port)])
+    process = subprocess.Popen([*COMMAND, str(bundle), "--port", str(port), *options])
     server = Server(process, port)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -57,9 +57,9 @@ def serve(bundle: Path) -> Iterator[Server]:
             break
         except httpx.ConnectError:
             time.sleep(0.1)
-    yield server
     decoders = psutil.Process(process.pid).children(recursive=True)
     assert decoders
+    yield server
     process.terminate()
     assert process.wait(timeout=30) in (0, -signal.SIGTERM)
     assert not psutil.wait_procs(decoders, timeout=10)[1]
@@ -135,6 +135,18 @@ def test_slow_clients_keep_nobody_out(server, client, video_urls):
             waiting.sendall(header)
         time.sleep(0.5)
         assert client.chat.completions.create(model="eilev", messages=few_shot(video_urls)).choices
+
+
+def test_stopping_waits_no_longer_than_told(tiny_bundle):
+    header = b"POST /v1/chat/completions HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n"
+    with ExitStack() as stack, serve(tiny_bundle, "--drain-s", "1") as server:
+        for _ in range(4):
+            open_request = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            open_request.sendall(header)
+        time.sleep(0.5)
+        server.process.terminate()
+        # These would go on arriving for a minute.
+        server.process.wait(timeout=30)
 
 
 def test_who_hangs_up_frees_the_place(server, client, video_urls):
