@@ -19,7 +19,9 @@ class IngestConfig(Section):
     to the repository, or absolute; DVC watches it for changes."""
     videos: str
     """Folder of the videos, searched with the folders inside it. A narration whose video is not
-    there is rejected and counted. DVC reads every byte of it once to see whether it changed."""
+    there is rejected and counted. Every `dvc repro` lists it to see whether a video changed: by
+    content where all files together are small, else by size and modification time
+    (docs/sources.md)."""
     synonyms: str | None
     """For `table` only: file of classes and their words (eilev/sources/synonyms.py); null makes
     every lemma a class of its own. It lies in the folder `annotations`, which DVC watches for

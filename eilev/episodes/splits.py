@@ -99,8 +99,8 @@ def _split_by_video(
 def _require_videos(narrations: pd.DataFrame, which: str = "") -> None:
     if narrations["video_id"].nunique() < _LEAST_VIDEOS:
         raise ValueError(
-            f"train, val and test take different videos, so at least {_LEAST_VIDEOS} are needed, but"
-            f" there are only {_size(narrations)}{which}: add videos"
+            f"train, val and test take different videos, so at least {_LEAST_VIDEOS} are needed,"
+            f" but there are only {_size(narrations)}{which}: add videos"
         )
 
 

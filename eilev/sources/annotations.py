@@ -1,9 +1,7 @@
 """What every source of annotations offers, whatever its files look like."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -20,10 +18,6 @@ Record = TypeVar("Record")
 
 # Rows that are held as Python objects before they become columns.
 _ROWS_PER_BATCH = 20_000
-# Published beside the videos, with a file per frame or none of interest.
-_NOT_VIDEOS = frozenset(
-    {"frames_rgb_flow", "rgb_frames", "flow_frames", "object_detection_images", "hand-objects"}
-)
 
 
 @dataclass(frozen=True)
@@ -136,31 +130,6 @@ class _Columns:
             ]
             self._tables.append(pa.table(arrays, schema=self._schema))
             self._rows.clear()
-
-
-def find_videos(folder: Path) -> dict[str, str]:
-    """Name without suffix to path of every MP4 under a folder, however deep, links followed.
-
-    Of videos of one name (EPIC-KITCHENS in two layouts, Ego4D in two sizes) the first in
-    alphabetical order of paths counts. Folders of extracted frames are passed over.
-    """
-    found: dict[str, str] = {}
-    for file in _walk(folder, set()):
-        if file.suffix.lower() == ".mp4":
-            found.setdefault(file.stem, str(file))
-    return found
-
-
-def _walk(folder: Path, visited: set[str]) -> Iterator[Path]:
-    real = os.path.realpath(folder)
-    if real in visited:  # A link to a folder above itself.
-        return
-    visited.add(real)
-    for entry in sorted(folder.iterdir()):
-        if not entry.is_dir():
-            yield entry
-        elif entry.name not in _NOT_VIDEOS:
-            yield from _walk(entry, visited)
 
 
 def _narrated_hours(table: pd.DataFrame) -> float:

@@ -26,8 +26,8 @@ from eilev.sources.annotations import (
     Reject,
     Row,
     collect,
-    find_videos,
 )
+from eilev.sources.video_files import find_videos
 
 _BY_CAMERA_WEARER = re.compile(r"#c\s+c", re.IGNORECASE)
 _NULL = type(None)

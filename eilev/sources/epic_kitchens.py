@@ -16,10 +16,10 @@ from eilev.sources.annotations import (
     Reject,
     Row,
     collect,
-    find_videos,
 )
 from eilev.sources.english.phrase_parts import compound_words
 from eilev.sources.english.phrases import to_sentence
+from eilev.sources.video_files import find_videos
 
 _COLUMNS = [
     "narration_id",

@@ -1,10 +1,8 @@
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
 from eilev import schema
-from eilev.sources.annotations import Annotations, Reject, collect, find_videos, format_summary
+from eilev.sources.annotations import Annotations, Reject, collect, format_summary
 
 SPAN = "from the first to the last narration of each"
 
@@ -57,10 +55,3 @@ def test_the_summary_is_of_what_was_kept_and_reads_well() -> None:
         "  3 without a noun class",
         "  3 without a noun word",
     ]
-
-
-def test_the_first_of_two_videos_of_one_name_counts(tmp_path: Path) -> None:
-    for place in ("b/v.mp4", "a/v.MP4", "a/notes.txt", "flow_frames/w.mp4"):
-        (tmp_path / place).parent.mkdir(exist_ok=True)
-        (tmp_path / place).touch()
-    assert find_videos(tmp_path) == {"v": str(tmp_path / "a/v.MP4")}
