@@ -5,7 +5,10 @@ Standard library only: the stage `inventory` imports this at every `dvc repro`.
 
 import hashlib
 import os
+import posixpath
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,45 @@ def find_videos(folder: Path) -> dict[str, str]:
         if file.suffix.lower() == ".mp4":
             found.setdefault(file.stem, str(file))
     return found
+
+
+@dataclass(frozen=True)
+class VideoFolder:
+    """Finds videos by names as people write them; None stands for a folder that has them all."""
+
+    folder: Path | None
+    _found: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+
+    def find(self, video: str) -> tuple[str, str | None]:
+        """One name for all spellings of a video, and the path of its file, None without one.
+
+        A name is a path inside the folder, also as Windows writes it, or an absolute one. Where no
+        file has it, the only one counts that differs in nothing but capital letters.
+        """
+        if video not in self._found:
+            self._found[video] = self._look_for(video)
+        return self._found[video]
+
+    def _look_for(self, video: str) -> tuple[str, str | None]:
+        if not video:
+            return "", None
+        name = posixpath.normpath(video.replace("\\", "/"))
+        if self.folder is None:
+            return name, name
+        if Path(name).is_relative_to(self.folder.resolve()):
+            name = str(Path(name).relative_to(self.folder.resolve()))
+        names = [name] if (self.folder / name).is_file() else self._spellings.get(name.lower(), [])
+        # An absolute path stays itself.
+        return (names[0], str(self.folder / names[0])) if len(names) == 1 else (name, None)
+
+    @cached_property
+    def _spellings(self) -> dict[str, list[str]]:
+        """Names of the files inside, by the same in lower case."""
+        names: dict[str, list[str]] = {}
+        for file in walk_files(self.folder) if self.folder else ():
+            name = file.relative_to(self.folder or "").as_posix()
+            names.setdefault(name.lower(), []).append(name)
+        return names
 
 
 def take_inventory(folder: Path, read_bytes: int = _READ_BYTES) -> dict[str, dict[str, Any]]:
