@@ -1,7 +1,8 @@
 """A table of one's own narrations (CSV, TSV, Parquet or JSONL) as narrations.
 
 Columns: `video`, `time` and `narration`; optional are `narration_id`, `verb_word`, `noun_word`,
-`verb_class` and `noun_class`. Others are ignored. Files are read in batches.
+`verb_class`, `noun_class`, and `start` and `end`, which stand for a missing time and must not
+contradict one. Others are ignored. Files are read in batches.
 """
 
 import json
@@ -35,7 +36,10 @@ from eilev.sources.video_files import VideoFolder
 
 NEEDED = ("video", "time", "narration")
 OPTIONAL = ("narration_id", "verb_word", "noun_word", "verb_class", "noun_class")
-_COLUMNS = (*NEEDED, *OPTIONAL)
+_SEGMENT = ("start", "end")
+_TEXTS = ("video", "narration", *OPTIONAL)
+_COLUMNS = (*NEEDED, *OPTIONAL, *_SEGMENT)
+_OUTSIDE = "time outside of start and end"
 _ROWS_PER_BATCH = 1_000
 
 
@@ -68,15 +72,16 @@ class _Reader:
         if record.fault:
             detail = f"{record.place}: {record.fault}"
             return Reject(self._next_id(""), "", record.text, "unreadable row", detail)
-        text = {name: _text(record.cells.get(name)) for name in _COLUMNS if name != "time"}
+        text = {name: _text(record.cells.get(name)) for name in _TEXTS}
         video, path = self.videos.find(text["video"])
         narration_id = text["narration_id"] or self._next_id(video)
         narration = clean_narration(text["narration"])
-        time = read_time(record.cells.get("time"))
+        time = _time(record.cells)
         reason = _reject_reason(video, narration, time, path)
         if reason is not None or isinstance(time, str) or path is None:
-            said, detail = text["narration"] or None, _detail(reason, record)
-            return Reject(narration_id, video, said, reason or VIDEO_NOT_FOUND, detail)
+            reason = reason or VIDEO_NOT_FOUND
+            said = text["narration"] or None
+            return Reject(narration_id, video, said, reason, _detail(reason, record))
         words_and_classes = _words_and_classes(text, narration, self.synonyms)
         row = (narration_id, video, path, time, narration, *words_and_classes)
         return Kept(row, Timing(time))
@@ -98,11 +103,27 @@ def _reject_reason(video: str, narration: str, time: float | str, path: str | No
     return None if path else VIDEO_NOT_FOUND
 
 
-def _detail(reason: str | None, record: Record) -> str:
-    """Where the row stands, and the value that was not understood."""
-    if reason == UNREADABLE_TIME:
-        return f"{record.place}: '{_text(record.cells.get('time'))}'; {TIME_FORMS}"
-    return record.place
+def _time(cells: Mapping[str, Any]) -> float | str:
+    """Seconds, or why there are none: the time, or the middle of start and end without one."""
+    time = read_time(cells.get("time"))
+    start, end = (read_time(cells.get(name)) for name in _SEGMENT)
+    if isinstance(start, str) or isinstance(end, str) or start > end:
+        return time
+    if time == "missing time":
+        return (start + end) / 2
+    return _OUTSIDE if isinstance(time, float) and not start <= time <= end else time
+
+
+def _detail(reason: str, record: Record) -> str:
+    """Where the row stands, and the value that is wrong."""
+    shown = {name: f"'{_text(record.cells.get(name))}'" for name in _COLUMNS}
+    values = {
+        UNREADABLE_TIME: f"{shown['time']}; {TIME_FORMS}",
+        "negative time": shown["time"],
+        _OUTSIDE: f"{shown['time']} is not from {shown['start']} to {shown['end']}",
+        VIDEO_NOT_FOUND: shown["video"],
+    }
+    return f"{record.place}: {values[reason]}" if reason in values else record.place
 
 
 def _words_and_classes(
@@ -184,10 +205,11 @@ def _check_columns(path: Path, names: list[str]) -> None:
     """Require the needed columns, and no column that is read twice."""
     found = ", ".join(names) or "none"
     for name in NEEDED:
-        if name not in names:
+        has_segment = name == "time" and {*_SEGMENT} <= {*names}
+        if name not in names and not has_segment:
             raise DataError(
                 f"{path}: column '{name}' is missing; there are: {found}"
-                f" (needed: {', '.join(NEEDED)})"
+                f" (needed: {', '.join(NEEDED)}; start and end will do for time)"
             )
     twice = [name for name in _COLUMNS if names.count(name) > 1]
     if twice:

@@ -145,7 +145,8 @@ def test_every_bad_row_is_a_reject_with_its_reason(tmp_path: Path, videos: Path)
     forms = "write seconds (62.5, 62,5 or 62 s), M:SS, H:MM:SS or HH:MM:SS,mmm"
     reasons = result.rejects["reason"].tolist()
     assert reasons[4] == f"unreadable time: t.csv, line 7: 'soon'; {forms}"
-    assert reasons[-2] == "video not found: t.csv, line 15"
+    assert reasons[-2] == "video not found: t.csv, line 15: 'c.mp4'"
+    assert reasons[-4] == "negative time: t.csv, line 13: '-0.5'"
     assert result.missing_videos() == ["c.mp4", "day 1"]
     write_table(result.rejects, schema.REJECTS, tmp_path / "rejects.parquet")
 
@@ -248,6 +249,23 @@ def test_spellings_of_a_video_are_one_video(tmp_path: Path, videos: Path) -> Non
     result = read(tmp_path / "t.jsonl", videos)
     assert len(result.narrations) == 5
     assert kinds(result) == ["video not found"]
+
+
+def test_start_and_end_stand_for_a_time_and_do_not_contradict_it(tmp_path: Path) -> None:
+    rows = [
+        {"time": "20.2", "start": "0:20", "end": "0:21"},
+        {"time": "", "start": "0:20", "end": "0:21"},
+        {"time": "20.2", "start": "here", "end": ""},
+        {"time": "310", "start": "0:20", "end": "0:21"},
+    ]
+    result = read(write_csv(tmp_path / "t.csv", [ROWS[0] | row for row in rows]))
+    assert result.narrations["timestamp_s"].tolist() == [20.2, 20.5, 20.2]
+    assert result.rejects["reason"].tolist() == [
+        "time outside of start and end: t.csv, line 5: '310' is not from '0:20' to '0:21'"
+    ]
+    without = {name: cell for name, cell in ROWS[0].items() if name != "time"}
+    path = write_csv(tmp_path / "u.csv", [without | {"start": "1", "end": "2"}])
+    assert read(path).narrations["timestamp_s"].tolist() == [1.5]
 
 
 CREME = "The camera wearer stirs the cr\u00e8me."
