@@ -81,7 +81,9 @@ class VideoFolder:
             return name, name
         if Path(name).is_relative_to(self.folder.resolve()):
             name = str(Path(name).relative_to(self.folder.resolve()))
-        names = [name] if (self.folder / name).is_file() else self._spellings.get(name.lower(), [])
+        # pathlib raises an error where a name is too long for one.
+        is_there = os.path.isfile(self.folder / name)  # noqa: PTH113
+        names = [name] if is_there else self._spellings.get(name.lower(), [])
         # An absolute path stays itself.
         return (names[0], str(self.folder / names[0])) if len(names) == 1 else (name, None)
 

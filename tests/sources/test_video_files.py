@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from eilev.io import DataError
-from eilev.sources.video_files import find_videos, take_inventory, walk_files
+from eilev.sources.video_files import VideoFolder, find_videos, take_inventory, walk_files
 
 
 def write(folder: Path, *places: str) -> None:
@@ -16,6 +16,12 @@ def write(folder: Path, *places: str) -> None:
 def test_the_first_of_two_videos_of_one_name_counts(tmp_path: Path) -> None:
     write(tmp_path, "b/v.mp4", "a/v.MP4", "a/notes.txt", "flow_frames/w.mp4")
     assert find_videos(tmp_path) == {"v": str(tmp_path / "a/v.MP4")}
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0.mp4", "a.mp4/b", "day 1", ""])
+def test_what_can_be_no_file_is_none(tmp_path: Path, name: str) -> None:
+    write(tmp_path, "a.mp4", "day 1/b.mp4")
+    assert VideoFolder(tmp_path).find(name) == (name, None)
 
 
 def test_links_are_followed_once_and_dead_ones_passed_over(tmp_path: Path) -> None:
