@@ -15,10 +15,11 @@ from eilev.io import DataError
 
 # What spreadsheets write in English beside UTF-8.
 _ENCODINGS = ["cp1252", "utf_16", "utf_16_le", "utf_16_be"]
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DELIMITERS = ",;\t|"
 _CHUNK = 1 << 20
-# How Python writes a byte that it could not decode.
-_UNDECODED = re.compile("[\udc80-\udcff]")
+# What Python writes for bytes that it could not decode.
+_UNDECODED = re.compile("[\udc80-\udcff\ufffd]")
 _WIDE = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
 
@@ -53,10 +54,13 @@ def find_encoding(path: Path) -> str:
     if _is_utf8(path):
         return "utf-8-sig"
     data = path.read_bytes()
-    guess = from_bytes(data, cp_isolation=_ENCODINGS).best()
+    if data.startswith(_UTF_16_MARKS):
+        return "utf_16"
     text = data.decode("utf-8", "surrogateescape")
-    mostly_utf8 = len(_WIDE.findall(text)) > len(_UNDECODED.findall(text))
-    return "utf-8-sig" if guess is None or mostly_utf8 else guess.encoding
+    if len(_WIDE.findall(text)) > len(_UNDECODED.findall(text)):
+        return "utf-8-sig"
+    guess = from_bytes(data, cp_isolation=_ENCODINGS).best()
+    return "cp1252" if guess is None else guess.encoding
 
 
 def _is_utf8(path: Path) -> bool:
@@ -84,7 +88,8 @@ def printable(text: str) -> str:
 
 def open_text(path: Path, encoding: str) -> TextIO:
     """Open a file so that bytes that are no characters cost their own row (`is_decoded`)."""
-    return path.open(newline="", encoding=encoding, errors="surrogateescape")
+    errors = "replace" if encoding.startswith("utf_16") else "surrogateescape"
+    return path.open(newline="", encoding=encoding, errors=errors)
 
 
 def read_layout(path: Path, needed: Collection[str]) -> Layout:

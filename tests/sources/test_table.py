@@ -297,6 +297,23 @@ def test_a_broken_character_costs_its_own_row(tmp_path: Path) -> None:
     assert reject.narration == r"a.mp4,1,The camera wearer stirs the cr\xc3me."
 
 
+@pytest.mark.parametrize(
+    ("encoding", "letter", "broken"),
+    # A byte that cp1252 has not, half of a surrogate pair.
+    [("cp1252", b"e", b"\x81"), ("utf-16", "e".encode("utf-16-le"), b"\x00\xd8")],
+)
+def test_the_same_in_other_encodings(
+    tmp_path: Path, encoding: str, letter: bytes, broken: bytes
+) -> None:
+    lines = ["video,time,narration", *(f"a.mp4,{time},{CREME}" for time in range(3))]
+    start, last = "\n".join(lines[:-1]).encode(encoding), f"\n{lines[-1]}\n".encode(encoding)
+    last = last.removeprefix("".encode(encoding)).replace(letter, broken, 1)
+    (tmp_path / "t.csv").write_bytes(start + last)
+    result = read(tmp_path / "t.csv")
+    assert result.narrations["narration"].tolist() == [CREME, CREME]
+    assert result.reject_counts() == {"unreadable row": 1}
+
+
 def test_a_stray_quotation_mark_costs_its_own_row(tmp_path: Path) -> None:
     lines = [
         "sep=,",
