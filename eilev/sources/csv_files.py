@@ -132,7 +132,7 @@ def read_rows(path: Path, layout: Layout) -> Iterator[Record]:
                 place = f"{path.name}, line {number}"
                 if isinstance(row, str):
                     yield Record(place, fault="a quotation mark is out of place", text=row)
-                elif not _names_delimiter(row[0]):
+                else:
                     yield _record(place, row, layout)
         except UnicodeDecodeError as error:
             raise DataError(f"{path}: not text in {layout.encoding}: {error}") from error
