@@ -6,6 +6,8 @@ DATA = Path("data")
 
 SYNTHETIC = DATA / "raw" / "synthetic"
 
+INVENTORY = DATA / "inventory" / "videos.json"
+
 NARRATIONS = DATA / "ingest" / "narrations.parquet"
 REJECTS = DATA / "ingest" / "rejects.parquet"
 INGEST_SUMMARY = DATA / "ingest" / "summary.json"

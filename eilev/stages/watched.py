@@ -21,7 +21,7 @@ COMMON = (
 # Imported, but without a say in any result: one refuses bad parameters, the other is this list.
 UNWATCHED = ("eilev/config/params.py", "eilev/stages/watched.py")
 
-# Beyond COMMON, the stage's own module and its section's.
+# Beyond COMMON, the stage's own module and its section's; inventory, which always runs, has none.
 _ROOMS: Mapping[str, tuple[str, ...]] = {
     "synthesize": ("eilev/synthetic",),
     "ingest": ("eilev/language", "eilev/parquet.py", "eilev/sources"),
