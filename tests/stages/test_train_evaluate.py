@@ -67,7 +67,8 @@ def test_a_model_is_trained_then_evaluated(workspace):
     metrics = read_json(paths.TRAIN_METRICS)
     assert metrics["parameters"] == metrics["trainable"] > 0
     assert metrics["steps"] == 15
-    assert set(metrics) > {"seconds", "best_step", "val_score", "val_loss", "train_loss"}
+    assert set(metrics) > {"phase_steps", "best_step", "val_score", "val_loss", "train_loss"}
+    assert read_json(paths.TRAIN_EFFORT)["seconds"] > 0
     assert not paths.CHECKPOINTS.exists()
     assert (paths.LIVE / "plots/metrics/train/loss.tsv").exists()
     defaults = NarrationDefaults.load(paths.MODEL, image_size=0)
