@@ -87,6 +87,13 @@ def test_runs_every_stage_once_then_nothing(project: Path) -> None:
     assert sum("didn't change, skipping" in line for line in second.lines) == 3
 
 
+def test_half_a_lock_file_is_mended_and_told(project: Path) -> None:
+    (project / "dvc.lock").write_text("schema: '2.0'\nstages:\n  first:\n    cm")
+    mended = run(num_tasks=1, targets=["first"])
+    assert mended.name == "Completed"
+    assert [line for line in mended.lines if line.startswith("dvc.lock: broken")]
+
+
 def test_failed_stage_fails_the_run_and_stops_it(project: Path) -> None:
     (project / "second.sh").write_text("echo the culprit is x.mp4\nexit 3\n")
     failed = run(num_tasks=2)
