@@ -58,12 +58,13 @@ class Kill:
 class Outcome:
     """What a trial came to.
 
-    stopped: whether the run ended otherwise than well. differing: results that are not those of an
-    undisturbed run, by name. left: processes alive too long. needed_hand: whether the next run
-    failed; output: of that one.
+    stopped: whether the run ended otherwise than well. mended: lock files that it left half
+    written. differing: results that are not those of an undisturbed run, by name. left: processes
+    alive too long. needed_hand: whether the next run failed; output: of that one.
     """
 
     stopped: bool
+    mended: int
     differing: list[str]
     left: int
     needed_hand: bool
@@ -118,11 +119,10 @@ class Project:
         output = process.communicate()[0]
         return process.returncode, output
 
-    def repro(self) -> tuple[int, str]:
-        """Bring it up to date, as `make repro` does: exit code and output."""
-        mended = "\n".join(mend(self.folder))
-        code, output = self.run("dvc", "repro", self.stages[-1])
-        return code, mended + output
+    def repro(self) -> tuple[list[str], int, str]:
+        """Bring it up to date, as `make repro` does: what was mended, exit code, output."""
+        mended = mend(self.folder)
+        return (mended, *self.run("dvc", "repro", self.stages[-1]))
 
     def results(self) -> dict[str, str]:
         """Hashes of every file that the stages have left, but for locks and the time it took."""
@@ -173,13 +173,14 @@ def try_kill(
     send(project, dvc, kill, after_s)
     dvc.communicate()
     ended = time.monotonic()
-    code, output = project.repro()
+    mended, code, output = project.repro()
     while (left := _alive(trial)) and time.monotonic() < ended + LEFT_S:
         time.sleep(0.1)
     results = project.results()
     names = sorted(expected.keys() | results.keys())
     return Outcome(
         stopped=dvc.returncode != 0,
+        mended=len(mended),
         differing=[name for name in names if expected.get(name) != results.get(name)],
         left=len(left),
         needed_hand=code != 0,
@@ -296,7 +297,7 @@ def _start_over(project: Project, stage: str) -> None:
 
 
 def _print_table(outcomes: Sequence[tuple[Kill, Outcome]]) -> None:
-    print("\nstage        signal    target     trials  stopped  differing  left  by hand")
+    print("\nstage        signal    target     trials  stopped   mended  differing   left  by hand")
     of: Callable[[tuple[Kill, Outcome]], tuple[str, str, str]] = lambda pair: (  # noqa: E731
         pair[0].stage,
         pair[0].sign.name,
@@ -313,6 +314,7 @@ def _sums(outcomes: Sequence[Outcome]) -> dict[str, int]:
     return {
         "trials": len(outcomes),
         "stopped": sum(outcome.stopped for outcome in outcomes),
+        "mended": sum(outcome.mended for outcome in outcomes),
         "differing": sum(len(outcome.differing) for outcome in outcomes),
         "left": sum(outcome.left for outcome in outcomes),
         "needed_hand": sum(outcome.needed_hand for outcome in outcomes),
