@@ -224,7 +224,7 @@ def _wait_for_writing(
     path = project.folder / "dvc.lock"
     before = path.stat().st_mtime_ns
     while path.stat().st_mtime_ns == before and dvc.poll() is None:
-        pass
+        time.sleep(0.0005)
     time.sleep(after_s / 1000)
     with suppress(ProcessLookupError):
         os.killpg(dvc.pid, signal.SIGKILL)

@@ -93,6 +93,14 @@ def test_a_model_is_trained_then_evaluated(workspace):
     assert 0 <= scores["baselines"]["video_classifier"]["test"]["action_accuracy"] <= 1
 
 
+def test_a_checkpoint_that_cannot_be_used_is_one_line(workspace):
+    state = paths.CHECKPOINTS / "step-00000004" / "state.json"
+    write_json({"fingerprint": "of before"}, state)
+    with pytest.raises(SystemExit, match=f"^error: {state}: written by another version of EILeV"):
+        train.main()
+    assert not paths.LIVE.exists()
+
+
 def test_two_processes_train_one_model(workspace):
     write_launch(workspace, num_processes=2)
     done = launch(workspace)
