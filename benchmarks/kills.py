@@ -122,7 +122,7 @@ class Project:
     def repro(self) -> tuple[list[str], int, str]:
         """Bring it up to date, as `make repro` does: what was mended, exit code, output."""
         mended = mend(self.folder)
-        return (mended, *self.run("dvc", "repro", self.stages[-1]))
+        return (mended, *self.run("dvc", "repro", *self.stages))
 
     def results(self) -> dict[str, str]:
         """Hashes of every file that the stages have left, but for locks and the time it took."""
