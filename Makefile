@@ -23,10 +23,12 @@ export GRADIO_ANALYTICS_ENABLED := False
 .PHONY: repro ablations docs test lint format serve flow clean
 
 repro: .venv/pipeline ## run the whole pipeline; finished stages are not run again
+	python -m eilev.lifetime.mend
 	dvc repro
 	@echo "The report: data/report/index.html"
 
 ablations: .venv/pipeline ## what each property of the episodes is worth, over three seeds
+	python -m eilev.lifetime.mend
 	dvc repro experiments/ablations/dvc.yaml
 	@echo "The results: data/ablations/index.html"
 

@@ -18,8 +18,16 @@ COMMON = (
     "eilev/vocabulary.py",
 )
 
-# Imported, but without a say in any result: one refuses bad parameters, the other is this list.
-UNWATCHED = ("eilev/config/params.py", "eilev/stages/watched.py")
+# Imported, but without a say in any result: what refuses bad parameters, how a stage ends, and this
+# list.
+UNWATCHED = (
+    "eilev/config/params.py",
+    "eilev/lifetime/__init__.py",
+    "eilev/lifetime/copies.py",
+    "eilev/lifetime/exclusive.py",
+    "eilev/lifetime/starters.py",
+    "eilev/stages/watched.py",
+)
 
 # Beyond COMMON, the stage's own module and its section's; inventory, which always runs, has none.
 _ROOMS: Mapping[str, tuple[str, ...]] = {

@@ -111,6 +111,13 @@ def metrics_tables() -> list[Artifact]:
         return client.read_artifacts(artifact_filter=named)
 
 
+def test_half_a_lock_file_is_mended_and_told(project: Path) -> None:
+    (project / "dvc.lock").write_text("schema: '2.0'\nstages:\n  first:\n    cm")
+    mended = run(num_tasks=1, targets=["first"])
+    assert mended.name == "Completed"
+    assert [line for line in mended.lines if line.startswith("dvc.lock: broken")]
+
+
 def test_failed_stage_fails_the_run_and_stops_it(project: Path) -> None:
     """As the command tells it, and as the server does."""
     (project / "second.sh").write_text("echo the culprit is x.mp4\nexit 3\n")

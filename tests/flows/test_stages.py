@@ -66,6 +66,13 @@ def test_lines_are_logged_as_they_come(project: Path) -> None:
     assert times["two"] - times["one"] > 0.9
 
 
+def test_a_stage_sees_the_environment_that_it_is_given(project: Path) -> None:
+    (project / "dvc.yaml").write_text("stages: {talk: {cmd: echo $EILEV_TOLD}}")
+    lines: list[str] = []
+    run_stage("talk", lines.append, environment={"EILEV_TOLD": "so"})
+    assert "so" in lines
+
+
 def test_failure_shows_the_last_lines(project: Path) -> None:
     write_second(project, "echo 'the culprit is x.mp4' >&2\nexit 3\n")
     with pytest.raises(StageError, match=re.compile("'second' failed.*the culprit is x.mp4", re.S)):

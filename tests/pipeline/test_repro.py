@@ -211,7 +211,7 @@ def test_metrics_have_the_agreed_form(project: Project) -> None:
             for scores in entry["shots"].values():
                 assert 0 <= scores["action_accuracy"] <= scores["verb_accuracy"] <= 1
                 assert {"noun_accuracy", "rouge_l", "bleu"} <= set(scores)
-    assert {"parameters", "trainable", "steps", "seconds"} <= set(metrics["model"])
+    assert {"parameters", "trainable", "steps", "phase_steps"} <= set(metrics["model"])
 
 
 def test_accuracy_is_what_the_predictions_say(project: Project) -> None:

@@ -91,7 +91,8 @@ def test_a_model_is_trained_then_evaluated(trained_workspace):
     metrics = read_json(paths.TRAIN_METRICS)
     assert metrics["parameters"] == metrics["trainable"] > 0
     assert metrics["steps"] == 15
-    assert set(metrics) > {"seconds", "best_step", "val_score", "val_loss", "train_loss"}
+    assert set(metrics) > {"phase_steps", "best_step", "val_score", "val_loss", "train_loss"}
+    assert read_json(paths.TRAIN_EFFORT)["seconds"] > 0
     assert not paths.CHECKPOINTS.exists()
     assert (paths.LIVE / "plots/metrics/train/loss.tsv").exists()
     defaults = NarrationDefaults.load(paths.MODEL, image_size=0)
@@ -114,6 +115,14 @@ def test_a_model_is_trained_then_evaluated(trained_workspace):
     in_probes = scores["probes"]["novel"]["majority"]["bursty"]
     assert {shots: row["action_accuracy"] for shots, row in majority.items()} == in_probes
     assert 0 <= scores["baselines"]["video_classifier"]["test"]["action_accuracy"] <= 1
+
+
+def test_a_checkpoint_that_cannot_be_used_is_one_line(workspace):
+    state = paths.CHECKPOINTS / "step-00000004" / "state.json"
+    write_json({"fingerprint": "of before"}, state)
+    with pytest.raises(SystemExit, match=f"^error: {state}: written by another version of EILeV"):
+        train.main()
+    assert not paths.LIVE.exists()
 
 
 def test_fewer_processes_than_the_file_says_are_an_error(workspace):

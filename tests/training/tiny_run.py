@@ -12,8 +12,7 @@ from accelerate import PartialState
 from safetensors.torch import save_file
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from eilev.training.resume import copy_parameters, trained_names
-from eilev.training.run import Resumption
+from eilev.training.resume import Resumption, copy_parameters, trained_names
 from eilev.training.setup import make_accelerator, set_up
 from eilev.training.trainer import train
 from tests.kitchen import make_kitchen, tiny_train_config, train_phase
@@ -42,7 +41,7 @@ def run(folder, kitchen=None, **changes):
     kitchen = kitchen or make_kitchen()
     setup = set_up(config, kitchen.narrations, kitchen.episodes, kitchen.clips)
     recorder = Recorder()
-    resumption = Resumption(Path(folder), f"{sorted(changes.items())}")
+    resumption = Resumption(Path(folder), config.model_dump(mode="json"))
     result = train(setup.model, setup.data, config, accelerator, recorder, resumption)
     return result, copy_parameters(setup.model, trained_names(setup.model)), recorder, setup
 
