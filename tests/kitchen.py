@@ -50,6 +50,15 @@ class Kitchen:
     # data/episodes/summary.json
     summary: dict[str, Any]
 
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """The episodes as training takes them."""
+        return {name: episode_table(frame) for name, frame in self.episodes.items()}
+
+
+def episode_table(frame) -> pa.Table:
+    return pa.Table.from_pandas(frame, schema=schema.EPISODES, preserve_index=False)
+
 
 def narration_rows(actions) -> pd.DataFrame:
     """A narration table; `actions` are (verb class, noun class, verb word, noun word)."""

@@ -89,7 +89,7 @@ def test_unseen_clips_are_classified_by_what_the_vision_tower_sees():
     device = torch.device("cpu")
     questions = Questions(episodes, kitchen.narrations, frames, config, device, kitchen.summary)
     rng = np.random.default_rng(0)
-    learnt = training_clips(kitchen.episodes["train"], kitchen.narrations, 64, rng)
+    learnt = training_clips([kitchen.tables["train"]], kitchen.narrations, 64, rng)
     scores = classifier_baseline(tiny_model(), learnt, questions)
     assert scores["clips"] == len(learnt) > 40
     assert scores["features"] == 2 * 16  # frames * vision width
