@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from eilev.io import DataError, atomic_file
 
-# Rows that are read at once: 8,192 episodes of 16 shots take some 50 MB as Python objects.
-BATCH_ROWS = 1 << 13
+# Rows that are read at once: 16,384 episodes of 16 shots take some 50 MB as Python objects.
+BATCH_ROWS = 1 << 14
 
 
 def text_array(column: pd.Series) -> "pa.StringArray":

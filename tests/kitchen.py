@@ -22,7 +22,7 @@ from eilev.episodes.account import Account
 from eilev.parquet import write_table
 from eilev.synthetic.render import background, looks, motions, render_clip
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, PROMPT, tiny_config
-from tests.worlds import episode_frames
+from tests.worlds import episode_frames, episode_table
 
 CLIPS_PER_BATCH = 64
 
@@ -54,10 +54,6 @@ class Kitchen:
     def tables(self) -> dict[str, pa.Table]:
         """The episodes as training takes them."""
         return {name: episode_table(frame) for name, frame in self.episodes.items()}
-
-
-def episode_table(frame) -> pa.Table:
-    return pa.Table.from_pandas(frame, schema=schema.EPISODES, preserve_index=False)
 
 
 def narration_rows(actions) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -65,7 +65,7 @@ def make_layout(
 
 def clip_ids_of(episodes: Iterable[pa.Table | pa.RecordBatch]) -> list[str]:
     """Return every narration id that pieces of an episodes table show, sorted."""
-    shown: set[str] = set()
+    shown: set[Any] = set()
     for piece in episodes:
         for ids in (piece["query"], pc.list_flatten(piece["context"])):
             shown.update(pc.unique(ids).to_pylist())

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +34,7 @@ def plan_phases(config: TrainConfig, episodes: pa.Table) -> list[Phase]:
         ValueError: a phase has no episodes, or episodes have a phase that is not configured.
     """
     epochs, sizes = (episodes[name].to_numpy() for name in ("epoch", "shots"))
-    found = set(pc.unique(episodes["phase"]).to_pylist())
+    found: set[Any] = set(pc.unique(episodes["phase"]).to_pylist())
     if unknown := sorted(found - {phase.name for phase in config.phases}):
         raise ValueError(
             f"the train episodes have a phase '{unknown[0]}', which train.phases in params.yaml"
@@ -41,7 +42,7 @@ def plan_phases(config: TrainConfig, episodes: pa.Table) -> list[Phase]:
         )
     phases = []
     for phase in config.phases:
-        rows = np.flatnonzero(pc.equal(episodes["phase"], phase.name).to_numpy())
+        rows = np.flatnonzero(pc.equal(episodes["phase"], pa.scalar(phase.name)).to_numpy())
         if not rows.size:
             raise ValueError(
                 f"the train episodes of the phase '{phase.name}' are empty; see episodes.train in"
