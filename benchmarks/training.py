@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import torch
 from accelerate import PartialState
 
@@ -69,7 +70,10 @@ def work(num_threads: int, num_steps: int, phase: str) -> None:
         for split in ("train", "val")
     )
     drawn = train_episodes[train_episodes["phase"] == phase].head(num_steps * config.batch_size)
-    episodes = {"train": drawn, "val": val_episodes.head(8)}
+    episodes = {
+        split: pa.Table.from_pandas(table, schema=schema.EPISODES, preserve_index=False)
+        for split, table in (("train", drawn), ("val", val_episodes.head(8)))
+    }
     setup = set_up(config, narrations, episodes, ClipStore(paths.CLIPS))
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """Tables as Parquet files: their columns checked on the way in and out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eilev.io import DataError, atomic_file
+
+# Rows that are read at once: 16,384 episodes of 16 shots take some 50 MB as Python objects.
+BATCH_ROWS = 1 << 14
 
 
 def text_array(column: pd.Series) -> "pa.StringArray":
@@ -61,16 +64,42 @@ def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
     Raises:
         DataError: the file is missing, is no Parquet file, or lacks a column or has another type.
     """
+    with _open(path, schema) as file:
+        return file.read(schema.names).select(schema.names).to_pandas()
+
+
+def read_batches(
+    path: Path, schema: pa.Schema, columns: Sequence[str] | None = None, rows: int = BATCH_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """Read a Parquet file piece by piece, so that its size does not matter.
+
+    Args:
+        path: What `write_tables` wrote.
+        schema: Its columns.
+        columns: Those that are wanted, in their order; all of them where there are none.
+        rows: The most of a piece.
+
+    Raises:
+        DataError: as `read_table`, before the first piece.
+    """
+    names = list(columns or schema.names)
+    with _open(path, schema) as file:
+        # Columns of one file are decoded by one thread: it is not ahead of who takes the pieces.
+        for batch in file.iter_batches(rows, columns=names, use_threads=False):
+            yield batch.select(names)
+
+
+def _open(path: Path, schema: pa.Schema) -> pq.ParquetFile:
     try:
-        table = pq.read_table(path)
+        file = pq.ParquetFile(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; run the stage that writes it") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path}: not a readable Parquet file: {error}") from error
     for field in schema:
-        if field.name not in table.column_names:
+        if field.name not in file.schema_arrow.names:
             raise DataError(f"{path}: column '{field.name}' is missing")
-        if not table.schema.field(field.name).type.equals(field.type):
-            found = table.schema.field(field.name).type
+        found = file.schema_arrow.field(field.name).type
+        if not found.equals(field.type):
             raise DataError(f"{path}: column '{field.name}' is {found}, expected {field.type}")
-    return table.select(schema.names).to_pandas()
+    return file

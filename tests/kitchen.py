@@ -22,7 +22,7 @@ from eilev.episodes.account import Account
 from eilev.parquet import write_table
 from eilev.synthetic.render import background, looks, motions, render_clip
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, PROMPT, tiny_config
-from tests.worlds import episode_frames
+from tests.worlds import episode_frames, episode_table
 
 CLIPS_PER_BATCH = 64
 
@@ -49,6 +49,11 @@ class Kitchen:
     clips: dict[str, np.ndarray]
     # data/episodes/summary.json
     summary: dict[str, Any]
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """The episodes as training takes them."""
+        return {name: episode_table(frame) for name, frame in self.episodes.items()}
 
 
 def narration_rows(actions) -> pd.DataFrame:

@@ -103,3 +103,13 @@ def episode_frames(
         name: pa.concat_tables([EPISODES.empty_table(), *tables]).to_pandas()
         for name, tables in built.items()
     }
+
+
+def episode_table(frame: pd.DataFrame) -> pa.Table:
+    """The episodes as Parquet files and training have them."""
+    return pa.Table.from_pandas(frame, schema=EPISODES, preserve_index=False)
+
+
+def episode_pieces(frame: pd.DataFrame, rows: int = 10**6) -> list[pa.RecordBatch]:
+    """The episodes as validation reads them, so many rows to a piece."""
+    return episode_table(frame).to_batches(max_chunksize=rows)

@@ -2,20 +2,27 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from eilev.episodes.classes import MISSING, Bools, Ints, encode_classes
+from eilev.distributions.properties import random_shares
+from eilev.episodes.classes import MISSING, Bools, Floats, Ints, encode_classes, pair_keys
 from eilev.episodes.meaning import Rewriter, WordReader, make_rewriter
 
 Texts = NDArray[np.object_]
+_Array = TypeVar("_Array", bound=NDArray[Any])
 
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What is known of every narration; arrays (num_clips,), in the table's order."""
+    """What is known of every narration; arrays (num_clips,), in the table's order.
+
+    What episodes are measured against is worked out once, however many pieces they come in.
+    """
 
     ids: "pd.Index[str]"
     verbs: Ints
@@ -27,6 +34,34 @@ class ClipFacts:
     splits: Texts
     decoded: Bools
     rewriter: Rewriter
+
+    @cached_property
+    def training(self) -> Bools:
+        """Clips that contexts may come from."""
+        training: Bools = self.decoded & (self.splits == "train")
+        return training
+
+    @cached_property
+    def trained(self) -> Bools:
+        """Clips whose action a training clip shows."""
+        actions = pair_keys(self.verbs, self.nouns)
+        return np.isin(actions, actions[self.training])
+
+    @cached_property
+    def random_shares(self) -> tuple[Floats, Floats]:
+        """Verb and noun share of a random context from the training clips, were it the query.
+
+        Raises:
+            ValueError: the training clips have one action only.
+        """
+        corpus = self.verbs[self.training], self.nouns[self.training]
+        return random_shares(self.verbs, self.nouns, *corpus)
+
+    @cached_property
+    def word_codes(self) -> tuple[Ints, Ints]:
+        """Numbers of the narrator's verb word and noun word."""
+        verbs, nouns = (pd.factorize(words)[0] for words in (self.verb_words, self.noun_words))
+        return verbs.astype(np.int64), nouns.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -40,6 +75,8 @@ class Items:
     is_query: Bools
     # Position in `ClipFacts`, -1 for an unknown id.
     clip: Ints
+    # The same, but unknown ids have numbers of their own, beyond the known ones.
+    number: Ints
     verbs: Ints
     nouns: Ints
     # Words in the episode's own narration, empty where there is none.
@@ -63,7 +100,8 @@ def gather_facts(
     decoded = clips["narration_id"].isin(decoded_ids).to_numpy()
     is_train = decoded & (clips["split"] == "train").to_numpy(dtype=np.bool_)
     return ClipFacts(
-        ids=pd.Index(clips["narration_id"]),
+        # Of objects: looked up in pieces, texts of Arrow would become objects every time.
+        ids=pd.Index(clips["narration_id"].to_numpy(dtype=object), dtype=object),
         verbs=encode_classes(clips["verb_class"])[0],
         nouns=encode_classes(clips["noun_class"])[0],
         verb_words=_texts(clips["verb_word"]),
@@ -79,6 +117,13 @@ def _texts(column: pd.Series) -> Texts:
     return texts
 
 
+def facts_of(values: _Array, clip: Ints, missing: object) -> _Array:
+    """Values (num_clips,) of clips by their positions, `missing` of those at -1; (num_items,)."""
+    taken = cast("_Array", values[clip])
+    taken[clip < 0] = missing
+    return taken
+
+
 def lay_out(episodes: pd.DataFrame, facts: ClipFacts) -> Items:
     """Lay out a table of episodes (schema.EPISODES), whatever is wrong with it."""
     sizes = episodes["context"].map(len).to_numpy("int64") + 1
@@ -89,13 +134,16 @@ def lay_out(episodes: pd.DataFrame, facts: ClipFacts) -> Items:
     ids[is_query] = episodes["query"].to_numpy(dtype=object)
     ids[~is_query] = [clip for context in episodes["context"] for clip in context]
     clip: Ints = facts.ids.get_indexer(pd.Index(ids)).astype(np.int64)
+    number, unknown = clip.copy(), clip < 0
+    number[unknown] = facts.ids.size + pd.factorize(ids[unknown])[0]
     verb_words, noun_words, is_foreign = _read_words(episodes["narrations"], sizes, clip, facts)
     return Items(
         episode=np.repeat(np.arange(sizes.size), sizes),
         is_query=is_query,
         clip=clip,
-        verbs=np.append(facts.verbs, MISSING)[clip],
-        nouns=np.append(facts.nouns, MISSING)[clip],
+        number=number,
+        verbs=facts_of(facts.verbs, clip, MISSING),
+        nouns=facts_of(facts.nouns, clip, MISSING),
         verb_words=verb_words,
         noun_words=noun_words,
         is_foreign=is_foreign,
@@ -106,8 +154,8 @@ def _read_words(
     narrations: pd.Series, sizes: Ints, clip: Ints, facts: ClipFacts
 ) -> tuple[Texts, Texts, Bools]:
     """Words of every item: the table's, or those in the sentence that the episode brings."""
-    verb_words = np.array([*facts.verb_words, ""], dtype=object)[clip]
-    noun_words = np.array([*facts.noun_words, ""], dtype=object)[clip]
+    verb_words = facts_of(facts.verb_words, clip, "")
+    noun_words = facts_of(facts.noun_words, clip, "")
     is_foreign = np.zeros(clip.size, dtype=np.bool_)
     reader = WordReader(facts.rewriter)
     starts = sizes.cumsum() - sizes

@@ -176,22 +176,31 @@ def normalised_entropy(counts: ArrayLike) -> float:
     return _entropy(ranked) / float(np.log2(ranked.size))
 
 
-def synonymy(classes: ArrayLike, words: ArrayLike) -> float:
+def synonymy(classes: ArrayLike, words: ArrayLike, counts: ArrayLike | None = None) -> float:
     """H(word | class) in bits: how uncertain the word is once the class is known.
 
-    0 when every class has one word. `classes` and `words` are parallel, one entry per use.
+    0 when every class has one word. `classes` and `words` are parallel, one entry per use, or per
+    `counts` uses.
 
     Examples:
         Class 0 is called "cut" and "slice" equally often (1 bit), class 1 always "wash" (0 bits).
 
         >>> synonymy([0, 0, 1, 1], ["cut", "slice", "wash", "wash"])
         0.5
+        >>> synonymy([0, 0, 1], ["cut", "slice", "wash"], [1, 1, 2])
+        0.5
     """
+    class_codes, word_codes = (
+        np.unique(np.asarray(values), return_inverse=True)[1] for values in (classes, words)
+    )
+    if not class_codes.size or class_codes.size != word_codes.size:
+        raise ValueError("classes and words must be parallel and not empty")
+    pair_codes = class_codes * (word_codes.max() + 1) + word_codes
     # max: the difference of two equal entropies may round to just below zero.
-    return max(_joint_entropy(classes, words) - _entropy(_class_counts(classes)), 0.0)
+    return max(_entropy(_sums(pair_codes, counts)) - _entropy(_sums(class_codes, counts)), 0.0)
 
 
-def homonymy(classes: ArrayLike, words: ArrayLike) -> float:
+def homonymy(classes: ArrayLike, words: ArrayLike, counts: ArrayLike | None = None) -> float:
     """H(class | word) in bits: how uncertain the class is once the word is known.
 
     0 when no word serves two classes.
@@ -202,7 +211,20 @@ def homonymy(classes: ArrayLike, words: ArrayLike) -> float:
         >>> homonymy(["plate", "bowl", "pan", "pan"], ["dish", "dish", "pan", "pan"])
         0.5
     """
-    return synonymy(words, classes)
+    return synonymy(words, classes, counts)
+
+
+def entropy_of_sizes(sizes: Ints, times: Ints) -> float:
+    """Entropy in bits of a law over groups, given how many groups there are of each size.
+
+    Examples:
+        Two groups of one and one of two: shares of 1/4, 1/4 and 1/2.
+
+        >>> entropy_of_sizes(np.array([1, 2]), np.array([2, 1]))
+        1.5
+    """
+    shares = sizes / (sizes @ times)
+    return float(-(times * shares @ np.log2(shares))) + 0.0
 
 
 def _occurring(counts: ArrayLike) -> Floats:
@@ -218,19 +240,14 @@ def _occurring(counts: ArrayLike) -> Floats:
     return ranked
 
 
-def _entropy(counts: Floats | Ints) -> float:
+def _entropy(counts: Floats) -> float:
     shares = counts / counts.sum()
     # + 0.0: a single class gives 0.0 rather than -0.0.
     return float(-(shares @ np.log2(shares))) + 0.0
 
 
-def _class_counts(classes: ArrayLike) -> Ints:
-    return np.unique(np.asarray(classes), return_counts=True)[1]
-
-
-def _joint_entropy(classes: ArrayLike, words: ArrayLike) -> float:
-    class_codes = np.unique(np.asarray(classes), return_inverse=True)[1]
-    known, word_codes = np.unique(np.asarray(words), return_inverse=True)
-    if not known.size or class_codes.size != word_codes.size:
-        raise ValueError("classes and words must be parallel and not empty")
-    return _entropy(_class_counts(class_codes * known.size + word_codes))
+def _sums(codes: Ints, counts: ArrayLike | None) -> Floats:
+    """How often each code occurs, in the order of the codes; an entry counts `counts` times."""
+    found = np.unique(codes, return_inverse=True)[1]
+    weights = None if counts is None else np.asarray(counts)
+    return np.bincount(found, weights).astype(np.float64)

@@ -4,12 +4,13 @@ What the eyes alone can tell, without a language model and without a context. Ve
 classified apart, so an action that was never trained on can still be put together from the two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -84,12 +85,15 @@ def fit(features: Tensor, labels: Sequence[str]) -> LinearClassifier:
 
 
 def training_clips(
-    episodes: pd.DataFrame, narrations: pd.DataFrame, max_clips: int, rng: np.random.Generator
+    episodes: Iterable[pa.Table | pa.RecordBatch],
+    narrations: pd.DataFrame,
+    max_clips: int,
+    rng: np.random.Generator,
 ) -> list[str]:
     """Choose clips of the training episodes that have a verb and a noun class, at most so many.
 
     Args:
-        episodes: schema.EPISODES of train.
+        episodes: Pieces of schema.EPISODES of train.
         narrations: schema.NARRATIONS.
         max_clips: most clips.
         rng: Source of the choice, where there are more.

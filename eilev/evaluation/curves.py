@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 
 from eilev.clips.cache import ClipCache
@@ -74,7 +75,7 @@ def evaluate(loaded: LoadedModel, questions: Questions) -> Evaluation:
         ValueError: there are no episodes of any condition.
     """
     config, narrations = questions.config, questions.narrations
-    shown = clip_ids_of(pd.concat(questions.episodes.values()))
+    shown = clip_ids_of(map(pa.Table.from_pandas, questions.episodes.values()))
     features = encode_clips(loaded, questions.frames, shown, config.batch_size, questions.device)
     judge = Judge(narrations)
     tables = []

@@ -1,11 +1,12 @@
 """An episode of a table as tokens: its sentences, its prompts, its layout."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from eilev.inputs.interleave import Layout, interleave
 from eilev.inputs.tokenizer import TextCodec
@@ -62,9 +63,10 @@ def make_layout(
     )
 
 
-def clip_ids_of(episodes: pd.DataFrame) -> list[str]:
-    """Return every narration id that the episodes show, sorted."""
-    shown = set(episodes["query"])
-    for context in episodes["context"]:
-        shown.update(context)
+def clip_ids_of(episodes: Iterable[pa.Table | pa.RecordBatch]) -> list[str]:
+    """Return every narration id that pieces of an episodes table show, sorted."""
+    shown: set[Any] = set()
+    for piece in episodes:
+        for ids in (piece["query"], pc.list_flatten(piece["context"])):
+            shown.update(pc.unique(ids).to_pylist())
     return sorted(shown)

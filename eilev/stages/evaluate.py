@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from accelerate import PartialState
 
@@ -21,7 +22,7 @@ from eilev.evaluation.similarity import load_text_metrics
 from eilev.inputs.episode import clip_ids_of
 from eilev.io import atomic_file, read_json, write_json
 from eilev.model.checkpoint import LoadedModel, load_model
-from eilev.parquet import read_table, write_table
+from eilev.parquet import read_batches, read_table, write_table
 from eilev.schema import Split
 from eilev.stages.runner import stage
 from eilev.vocabulary import listed
@@ -39,7 +40,7 @@ def main() -> None:
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
     episodes = _read_episodes(config.splits)
     learnt = _clips_to_learn(narrations, config)
-    shown = [*clip_ids_of(pd.concat(episodes.values())), *learnt]
+    shown = [*clip_ids_of(map(pa.Table.from_pandas, episodes.values())), *learnt]
     frames = ClipCache(ClipStore(paths.CLIPS), shown)
     summary = read_json(paths.EPISODES_SUMMARY)
     questions = Questions(episodes, narrations, frames, config, device, summary, text_metrics)
@@ -78,7 +79,7 @@ def _clips_to_learn(narrations: pd.DataFrame, config: EvaluateConfig) -> list[st
     most = config.baselines.classifier_clips
     if most is None:
         return []
-    train = read_table(paths.EPISODES / "train.parquet", schema.EPISODES)
+    train = read_batches(paths.EPISODES / "train.parquet", schema.EPISODES, ("query", "context"))
     return training_clips(train, narrations, most, np.random.default_rng(config.seed))
 
 

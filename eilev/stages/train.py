@@ -22,7 +22,13 @@ from eilev.parquet import read_table
 from eilev.stages.runner import stage
 from eilev.stages.watched import watched_files
 from eilev.training.result import TrainResult
-from eilev.training.setup import make_accelerator, make_reproducible, resumption, set_up
+from eilev.training.setup import (
+    make_accelerator,
+    make_reproducible,
+    read_episodes,
+    resumption,
+    set_up,
+)
 from eilev.training.tracking import DvcLiveTracker, NullTracker
 from eilev.training.trainer import train
 
@@ -38,7 +44,7 @@ def main() -> None:
     make_reproducible(accelerator)
     tables = {split: paths.EPISODES / f"{split}.parquet" for split in ("train", "val")}
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
-    episodes = {split: read_table(path, schema.EPISODES) for split, path in tables.items()}
+    episodes = read_episodes(tables, narrations, paths.CHECKPOINTS / "episodes", accelerator)
     setup = set_up(config, narrations, episodes, ClipStore(paths.CLIPS))
     resume = resumption(
         config,

@@ -1,6 +1,9 @@
 """validate: the data is as it must be, or nothing is trained on it."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import pyarrow as pa
 
 from eilev import paths, schema
 from eilev.config.evaluate import EvaluateConfig
@@ -9,14 +12,17 @@ from eilev.config.train import TrainConfig
 from eilev.config.validate import ValidateConfig
 from eilev.episodes.availability import missing_kinds, require_some, unavailable
 from eilev.io import atomic_dir, atomic_file, read_json, write_json
-from eilev.parquet import read_table
-from eilev.schema import SPLITS
+from eilev.parquet import read_batches, read_table
+from eilev.schema import SPLITS, Split
 from eilev.stages.runner import stage
 from eilev.unavailable import describe
 from eilev.validation.outcomes import describe_failures, run_suites, to_json
 from eilev.validation.positions import require_positions
 from eilev.validation.suites import build_suites
 from eilev.validation.tables import make_tables
+
+# What the model will be shown of an episode.
+_SHOWN = ("query", "context", "shots", "narrations")
 
 
 @stage
@@ -41,15 +47,13 @@ def main() -> None:
         for line in lines:
             print(f"{split}: {line}")  # noqa: T201
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
-    episodes = {
-        split: read_table(paths.EPISODES / f"{split}.parquet", schema.EPISODES) for split in SPLITS
-    }
+    episodes = {split: _read_episodes(split, _SHOWN) for split in SPLITS}
     require_positions(episodes, narrations, load_section("train", TrainConfig), asked)
     tables = make_tables(
         narrations,
         read_table(paths.SPLIT, schema.SPLIT),
         read_table(paths.CLIPS / "index.parquet", schema.CLIPS_INDEX),
-        episodes,
+        _read_episodes,
         [phase.name for phase in config.phases],
     )
     suites = build_suites(config, tables.splits, told)
@@ -57,8 +61,8 @@ def main() -> None:
         outcomes = run_suites(suites, tables.checked, docs)
     # Not of conditions: training depends on this file, but not on what is asked afterwards.
     missing = {"unavailable": missing_kinds(summary)}
-    write_json(to_json(outcomes, tables.properties) | missing, paths.VALIDATION)
-    plots = {"action_frequencies": tables.action_frequencies, "burstiness": tables.burstiness}
+    write_json(to_json(outcomes, tables.properties()) | missing, paths.VALIDATION)
+    plots = {"action_frequencies": tables.action_frequencies(), "burstiness": tables.burstiness()}
     for name, table in plots.items():
         with atomic_file(paths.VALIDATION_PLOTS / f"{name}.csv") as temporary:
             table.to_csv(temporary, index=False)
@@ -68,6 +72,10 @@ def main() -> None:
             f"the data breaks these expectations of params.yaml or of the episodes' rules, see"
             f" {paths.VALIDATION_DOCS / 'index.html'}:\n{failures}"
         )
+
+
+def _read_episodes(split: Split, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    return read_batches(paths.EPISODES / f"{split}.parquet", schema.EPISODES, columns)
 
 
 def _require_baseline(folder: str | None) -> None:

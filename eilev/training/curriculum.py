@@ -1,11 +1,13 @@
 """The phases of a run: what each trains, on which episodes, and where its steps lie."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from eilev.config.train import PhaseConfig, TrainConfig
 
@@ -25,22 +27,22 @@ class Phase:
     steps: int
 
 
-def plan_phases(config: TrainConfig, episodes: Sequence[Mapping[Any, Any]]) -> list[Phase]:
+def plan_phases(config: TrainConfig, episodes: pa.Table) -> list[Phase]:
     """Lay out the curriculum over the training episodes (rows of schema.EPISODES).
 
     Raises:
         ValueError: a phase has no episodes, or episodes have a phase that is not configured.
     """
-    names = np.array([row["phase"] for row in episodes], dtype=object)
-    epochs, sizes = (np.array([row[name] for row in episodes]) for name in ("epoch", "shots"))
-    if unknown := sorted(set(names) - {phase.name for phase in config.phases}):
+    epochs, sizes = (episodes[name].to_numpy() for name in ("epoch", "shots"))
+    found: set[Any] = set(pc.unique(episodes["phase"]).to_pylist())
+    if unknown := sorted(found - {phase.name for phase in config.phases}):
         raise ValueError(
             f"the train episodes have a phase '{unknown[0]}', which train.phases in params.yaml"
             " lacks; the phases of episodes.train and train.phases must be the same"
         )
     phases = []
     for phase in config.phases:
-        rows = np.flatnonzero(names == phase.name)
+        rows = np.flatnonzero(pc.equal(episodes["phase"], pa.scalar(phase.name)).to_numpy())
         if not rows.size:
             raise ValueError(
                 f"the train episodes of the phase '{phase.name}' are empty; see episodes.train in"

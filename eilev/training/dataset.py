@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from torch.utils.data import Dataset
 
 from eilev.inputs.episode import EpisodeFormat, episode_texts, make_layout
@@ -16,6 +16,9 @@ from eilev.inputs.interleave import Layout
 from eilev.training.augmentation.symmetry import SYMMETRIES
 from eilev.training.naming import NAMELESS, Names
 from eilev.vocabulary import MEANINGS
+
+# What an item is made of.
+_COLUMNS = ("query", "context", "epoch", "meaning", "narrations")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class EpisodeDataset(Dataset[EpisodeItem]):
     """The rows of an episodes table (schema.EPISODES) as token layouts.
 
     Args:
-        episodes: Rows of one split, the epochs in order.
+        episodes: Rows of one split, the epochs in order; memory-mapped (eilev.training.episodes),
+            they take no memory of their own, whatever their number and that of the processes.
         narrations: Narration of each narration id, used where a row brings none of its own.
         episode_format: How a row becomes tokens.
         names: What each clip is called (eilev.training.naming); not needed without that loss.
@@ -45,13 +49,13 @@ class EpisodeDataset(Dataset[EpisodeItem]):
 
     def __init__(
         self,
-        episodes: pd.DataFrame,
+        episodes: pa.Table,
         narrations: Mapping[Hashable, str],
         episode_format: EpisodeFormat,
         seed: int,
         names: Mapping[Hashable, Names] = MappingProxyType({}),
     ):
-        self.episodes = episodes.to_dict("records")
+        self.episodes = episodes
         self.narrations = narrations
         self.format = episode_format
         self.seed = seed
@@ -61,12 +65,12 @@ class EpisodeDataset(Dataset[EpisodeItem]):
         return len(self.episodes)
 
     def __getitem__(self, index: int) -> EpisodeItem:
-        row = self.episodes[index]
+        row = {name: self.episodes[name][index].as_py() for name in _COLUMNS}
         clip_ids = (*row["context"], row["query"])
         texts = episode_texts(row["narrations"], clip_ids, self.narrations)
-        rng = np.random.default_rng([self.seed, int(row["epoch"]), index])
+        rng = np.random.default_rng([self.seed, row["epoch"], index])
         layout = make_layout(texts, self.format, rng)
         free = self.format.symmetries and MEANINGS[row["meaning"]].reassigned
         symmetry = int(rng.integers(len(SYMMETRIES))) if free else 0
         named = self.names.get(row["query"], NAMELESS)
-        return EpisodeItem(layout, clip_ids, symmetry, int(row["epoch"]), named)
+        return EpisodeItem(layout, clip_ids, symmetry, row["epoch"], named)

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from eilev.clips.cache import ClipCache
 from eilev.config.train import TrainConfig
+from eilev.inputs.episode import clip_ids_of
 from eilev.inputs.preprocess import Preprocessing
 from eilev.model.video_blip import VideoBlip
 from eilev.training.batches import NO_AUGMENTATION, Part, PhaseBatches
@@ -223,7 +224,7 @@ def _features(run: Run, split: Literal["train", "val"]) -> tuple[FeatureStore | 
     episodes = (data.train if split == "train" else data.val).episodes
     wanted = Wanted(
         folder=run.resumption.folder / FEATURES / split,
-        clip_ids=sorted({clip for row in episodes for clip in (*row["context"], row["query"])}),
+        clip_ids=clip_ids_of(episodes.to_batches()),
         views=config.views if split == "train" else 1,
         augment=config.augment if split == "train" else NO_AUGMENTATION,
         seed=config.seed,

@@ -3,9 +3,12 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import GradientAccumulationPlugin
@@ -21,8 +24,10 @@ from eilev.model.checkpoint import load_inputs
 from eilev.model.language_model import load_language_codec
 from eilev.model.video_blip import VideoBlip
 from eilev.paths import DROP_UNFINISHED
+from eilev.parquet import text_array
 from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import telling_tokens
+from eilev.training.episodes import map_episodes, write_episodes
 from eilev.training.naming import find_names
 from eilev.training.resume import Resumption, hash_files
 from eilev.training.run import TrainingData
@@ -41,7 +46,7 @@ class Setup:
 def set_up(
     config: TrainConfig,
     narrations: pd.DataFrame,
-    episodes: Mapping[str, pd.DataFrame],
+    episodes: Mapping[str, pa.Table],
     clips: ClipSource,
 ) -> Setup:
     """Build the model and the datasets.
@@ -49,7 +54,7 @@ def set_up(
     Args:
         config: The train section.
         narrations: schema.NARRATIONS.
-        episodes: schema.EPISODES of `train` and `val`.
+        episodes: schema.EPISODES of `train` and `val`, such as `read_episodes` has.
         clips: frames of every clip in them.
     """
     pretrained = pretrained_place(config.model)
@@ -70,13 +75,13 @@ def set_up(
         )
         for split in ("train", "val")
     }
-    shown = clip_ids_of(pd.concat([episodes["train"], episodes["val"]]))
+    shown = clip_ids_of(piece for table in episodes.values() for piece in table.to_batches())
     frames = ClipCache(clips, shown, show_progress=PartialState().is_main_process)
     telling = telling_tokens(list(texts.values()), codec)
     learnt = telling.nonzero()[:, 0]
     unlearnt = learnt[:0]
     # A pretrained language model writes them in pieces that it has learnt.
-    if pretrained is None and (episodes["train"]["meaning"] == "invented").any():
+    if pretrained is None and "invented" in pc.unique(episodes["train"]["meaning"]).to_pylist():
         forms = [*new_word_forms(), *invented_word_forms()]
         unlearnt = unlearnt_tokens(forms, texts.values(), codec)
         telling[unlearnt] = True
@@ -89,6 +94,29 @@ def set_up(
     )
     data = TrainingData(train, val, frames, preprocessing, weights, unlearnt, learnt)
     return Setup(model, codec, data)
+
+
+def read_episodes(
+    tables: Mapping[str, Path], narrations: pd.DataFrame, folder: Path, accelerator: Accelerator
+) -> dict[str, pa.Table]:
+    """Map the episodes (schema.EPISODES) into memory; one process writes the files that all map.
+
+    Args:
+        tables: The Parquet file of each split.
+        narrations: schema.NARRATIONS.
+        folder: Where the files are written; all processes must see it.
+        accelerator: The processes.
+
+    Raises:
+        DataError: a file can't be read, or has a clip that is none of the narrations.
+    """
+    files = {split: folder / f"{split}.arrow" for split in tables}
+    if accelerator.is_main_process:
+        ids = text_array(narrations["narration_id"])
+        for split, path in tables.items():
+            write_episodes(path, ids, files[split])
+    accelerator.wait_for_everyone()
+    return {split: map_episodes(file) for split, file in files.items()}
 
 
 def make_accelerator(config: TrainConfig, use_cpu: bool = False) -> Accelerator:
@@ -156,7 +184,7 @@ def _text_and_pixels(
     config: TrainConfig,
     pretrained: Path | None,
     narrations: pd.DataFrame,
-    episodes: Mapping[str, pd.DataFrame],
+    episodes: Mapping[str, pa.Table],
 ) -> tuple[TextCodec, Preprocessing]:
     scratch = config.model.scratch
     if pretrained is not None and scratch is None:
@@ -165,7 +193,7 @@ def _text_and_pixels(
     if pretrained is not None:
         return load_language_codec(pretrained), Preprocessing(scratch.image_size)
     # Episodes whose words are permuted may inflect a word as no narration does.
-    own = (rows for table in episodes.values() for rows in table["narrations"].dropna())
-    told = (text for rows in own for text in rows)
-    texts = [*narrations["narration"], *config.prompts, *told, *new_word_forms()]
+    pieces = (piece for table in episodes.values() for piece in table.to_batches())
+    told = (text for piece in pieces for text in pc.list_flatten(piece["narrations"]).to_pylist())
+    texts = chain(narrations["narration"], config.prompts, told, new_word_forms())
     return train_word_codec(texts), Preprocessing(scratch.image_size)

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from eilev.distributions.items import ClipFacts, Items
-from eilev.distributions.measures import count_per_episode, is_training_clip
+from eilev.distributions.items import ClipFacts, Items, facts_of
+from eilev.distributions.measures import count_per_episode
 from eilev.episodes.classes import Bools, Ints, pair_keys
 from eilev.schema import Split
 from eilev.vocabulary import KINDS, MEANINGS
@@ -40,14 +40,11 @@ def violations(
 
 
 def _identity(episodes: pd.DataFrame, items: Items) -> dict[str, Ints]:
-    queries = episodes["query"].to_numpy(dtype=object)
-    ids = [clip for context in episodes["context"] for clip in context]
     episode = items.episode[~items.is_query]
-    codes = pd.factorize(np.array([*queries, *ids], dtype=object))[0].astype(np.int64)
-    query_codes, item_codes = codes[: queries.size], codes[queries.size :]
-    leaked = item_codes == query_codes[episode]
+    queries, shown = items.number[items.is_query], items.number[~items.is_query]
+    leaked = shown == queries[episode]
     size = np.bincount(episode, minlength=queries.size)
-    distinct = _num_distinct(episode, item_codes, queries.size)
+    distinct = _num_distinct(episode, shown, queries.size)
     return {
         "queries_in_context": np.bincount(episode[leaked], minlength=queries.size),
         "repeated_items": size - distinct,
@@ -56,19 +53,16 @@ def _identity(episodes: pd.DataFrame, items: Items) -> dict[str, Ints]:
 
 
 def _origin(items: Items, facts: ClipFacts, split: Split, own_split: Bools) -> dict[str, Ints]:
-    decoded = np.append(facts.decoded, False)[items.clip]
-    splits = np.array([*facts.splits, ""], dtype=object)[items.clip]
+    decoded = facts_of(facts.decoded, items.clip, False)
+    splits = facts_of(facts.splits, items.clip, "")
     home = np.where(own_split, split, "train")[items.episode]
     expected = np.where(items.is_query, split, home)
     elsewhere = splits != expected
-    training = is_training_clip(facts)
-    trained = pair_keys(facts.verbs[training], facts.nouns[training])
-    asked = pair_keys(items.verbs, items.nouns)[items.is_query]
     return {
         "clips_without_frames": count_per_episode(items, ~decoded),
         "items_from_other_splits": count_per_episode(items, elsewhere & ~items.is_query),
         "queries_from_other_splits": count_per_episode(items, elsewhere & items.is_query),
-        "trained_actions": np.isin(asked, trained).astype(np.int64),
+        "trained_actions": facts_of(facts.trained, items.clip[items.is_query], False).astype(int),
     }
 
 
@@ -123,12 +117,11 @@ def _exchanged_words(items: Items, facts: ClipFacts, is_renamed: Bools) -> tuple
     homonyms = np.zeros(is_renamed.size, np.int64)
     renamed = is_renamed[items.episode]
     parts = (
-        (items.verbs, items.verb_words, facts.verb_words),
-        (items.nouns, items.noun_words, facts.noun_words),
+        (items.verbs, items.verb_words, facts.word_codes[0]),
+        (items.nouns, items.noun_words, facts.word_codes[1]),
     )
     for classes, words, own in parts:
-        own_codes = pd.factorize(np.array([*own, ""], dtype=object))[0][items.clip]
-        things = np.where(renamed, own_codes, classes)
+        things = np.where(renamed, facts_of(own, items.clip, -1), classes)
         named = (classes >= 0) & (words != "") & ~(renamed & items.is_query)
         episode = items.episode[named]
         codes = pd.factorize(words[named])[0].astype(np.int64)

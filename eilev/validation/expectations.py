@@ -1,8 +1,8 @@
 """Expectations in the field's words, on top of Great Expectations' own.
 
-A property such as burstiness needs several columns, so its metric is defined on the whole table
-(`eilev.validation.figures`); an exact invariant is a column that counts what breaks it
-(`eilev.validation.checks`). Importing this module registers the classes with Great Expectations.
+A property such as burstiness is a figure of the whole table (`eilev.validation.figures`); an exact
+invariant is a column that counts what breaks it (`eilev.validation.checks`). Importing this module
+registers the classes with Great Expectations.
 """
 
 from abc import ABC
@@ -24,7 +24,7 @@ Part = Literal["verb", "noun"]
 _BARS = "\u00b7\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 
 
-class _ExpectPropertyBetween(BatchExpectation, ABC):
+class ExpectPropertyBetween(BatchExpectation, ABC):
     """A figure of the table lies in a closed interval; None leaves a side open."""
 
     min_value: float | None = None
@@ -45,7 +45,7 @@ class _ExpectPropertyBetween(BatchExpectation, ABC):
         return result
 
 
-class _ExpectDrawnPropertyBetween(_ExpectPropertyBetween, ABC):
+class _ExpectDrawnPropertyBetween(ExpectPropertyBetween, ABC):
     """A property that the Data Docs show with the histogram behind it, its second metric."""
 
     # What the bars of the histogram stand for.
@@ -99,7 +99,7 @@ class ExpectBurstinessBetween(_ExpectDrawnPropertyBetween):
     bars = "episodes by the share of their context that is bursty, from 0 to 1"
 
 
-class ExpectBurstinessAboveRandomBetween(_ExpectPropertyBetween):
+class ExpectBurstinessAboveRandomBetween(ExpectPropertyBetween):
     """Expect burstiness to exceed the level of random contexts by an amount between two bounds."""
 
     metric_dependencies = (figures.BurstinessAboveRandom.metric_name,)
@@ -112,7 +112,7 @@ class ExpectZipfExponentBetween(_ExpectDrawnPropertyBetween):
     bars = "queries by the rank of their action: 1, 2 to 3, 4 to 7, ..."
 
 
-class ExpectWordProperty(_ExpectPropertyBetween, ABC):
+class ExpectWordProperty(ExpectPropertyBetween, ABC):
     """A figure of the verbs or the nouns of the table."""
 
     part: Part

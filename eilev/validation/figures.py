@@ -1,24 +1,42 @@
-"""The measures of eilev.distributions as Great Expectations' metrics of a whole table.
+"""Figures of tables as Great Expectations' metrics.
 
-Importing this module registers them.
+A table may be too large to be held, so its figures are computed as its pieces pass (`measure`), and
+a metric reads its own from a table with one row and a column for each. Importing this module
+registers them.
 """
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
+import pandas as pd
 from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
 from eilev.distributions import measures
+from eilev.distributions.tally import PARTS, Tally
+
+
+def measure(counts: Tally) -> pd.DataFrame:
+    """Compute all figures of a table of episodes; one row, None where one is not defined."""
+    figures = {
+        BurstinessLevel.metric_name: measures.burstiness_level(counts),
+        BurstinessCounts.metric_name: measures.burstiness_counts(counts),
+        RankCounts.metric_name: measures.rank_counts(counts),
+        BurstinessAboveRandom.metric_name: measures.burstiness_above_random(counts),
+        ZipfExponent.metric_name: measures.query_zipf_exponent(counts),
+    }
+    for part in PARTS:
+        words = counts.words[part]
+        figures[f"{Synonymy.metric_name}.{part}"] = measures.measured_synonymy(words)
+        figures[f"{Homonymy.metric_name}.{part}"] = measures.measured_homonymy(words)
+    return pd.DataFrame([figures], dtype=object)
 
 
 class _Property(TableMetricProvider):
-    """A figure of a whole table, None where it is not defined."""
+    """A column of `measure`."""
 
-    # Takes the table and the metric's value keys.
-    measure: ClassVar[Callable[..., float | list[int] | None]]
+    metric_name: ClassVar[str]
 
     @metric_value(engine=PandasExecutionEngine)
     def _pandas(
@@ -28,45 +46,42 @@ class _Property(TableMetricProvider):
         metric_value_kwargs: dict[str, Any],
         **_: Any,
     ) -> float | list[int] | None:
-        table, _compute, _accessor = execution_engine.get_compute_domain(
+        figures, _compute, _accessor = execution_engine.get_compute_domain(
             domain_kwargs=metric_domain_kwargs, domain_type=MetricDomainTypes.TABLE
         )
-        return cls.measure(table, **metric_value_kwargs)
+        found: float | list[int] | None
+        (found,) = figures[".".join([cls.metric_name, *metric_value_kwargs.values()])]
+        return found
 
 
 class BurstinessLevel(_Property):
     """Share of context items that share the query's verb or noun class."""
 
     metric_name = "table.burstiness"
-    measure = staticmethod(measures.burstiness_level)
 
 
 class BurstinessCounts(_Property):
     """Episodes by the share of context items that share a class with the query, in tenths."""
 
     metric_name = "table.burstiness_counts"
-    measure = staticmethod(measures.burstiness_counts)
 
 
 class RankCounts(_Property):
     """Queries by the rank of their action, in octaves."""
 
     metric_name = "table.rank_counts"
-    measure = staticmethod(measures.rank_counts)
 
 
 class BurstinessAboveRandom(_Property):
     """Burstiness minus the level that random contexts of the same queries would have."""
 
     metric_name = "table.burstiness_above_random"
-    measure = staticmethod(measures.burstiness_above_random)
 
 
 class ZipfExponent(_Property):
     """Maximum-likelihood Zipf exponent of the queries' action frequencies."""
 
     metric_name = "table.zipf_exponent"
-    measure = staticmethod(measures.query_zipf_exponent)
 
 
 class Synonymy(_Property):
@@ -74,7 +89,6 @@ class Synonymy(_Property):
 
     metric_name = "table.synonymy"
     value_keys = ("part",)
-    measure = staticmethod(measures.measured_synonymy)
 
 
 class Homonymy(_Property):
@@ -82,4 +96,3 @@ class Homonymy(_Property):
 
     metric_name = "table.homonymy"
     value_keys = ("part",)
-    measure = staticmethod(measures.measured_homonymy)

@@ -1,7 +1,8 @@
 """Runs the suites, builds the Data Docs, and says what failed."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +10,28 @@ from typing import Any
 
 import great_expectations as gx
 import pandas as pd
+from great_expectations.constants import DATAFRAME_REPLACEMENT_STR
+from great_expectations.core.batch_definition import BatchDefinition
 from great_expectations.core.expectation_suite import ExpectationSuite
-from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+from great_expectations.core.expectation_validation_result import (
+    ExpectationSuiteValidationResult,
+    ExpectationValidationResult,
+)
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context import AbstractDataContext
 from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.data_context.types.resource_identifiers import (
+    ExpectationSuiteIdentifier,
+    ValidationResultIdentifier,
+)
+from great_expectations.expectations.core import ExpectCompoundColumnsToBeUnique
 from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+from great_expectations.validator.v1_validator import Validator
+from great_expectations.validator.validation_statistics import calc_validation_statistics
+
+from eilev.validation.expectations import ExpectPropertyBetween
+from eilev.validation.summing import add_up, with_percents
 
 # Part of the pages' paths: a fixed time keeps the site the same from run to run.
 _RUN = RunIdentifier("validate", datetime(2000, 1, 1, tzinfo=UTC))
@@ -48,8 +65,24 @@ class Outcome:
     success: bool
 
 
+@dataclass(frozen=True)
+class Table:
+    """What a suite is about.
+
+    Attributes:
+        pieces: its rows, some at a time, in one piece where an expectation is about how they are
+            together; read once.
+        figures: of the whole table (eilev.validation.figures), once the pieces have been read.
+        repeats: the rows whose question is asked more than once, likewise.
+    """
+
+    pieces: Iterable[pd.DataFrame]
+    figures: Callable[[], pd.DataFrame] | None = None
+    repeats: Callable[[], pd.DataFrame] | None = None
+
+
 def run_suites(
-    suites: Sequence[ExpectationSuite], tables: Mapping[str, pd.DataFrame], docs: Path
+    suites: Sequence[ExpectationSuite], tables: Mapping[str, Table], docs: Path
 ) -> list[Outcome]:
     """Check every table and write the Data Docs.
 
@@ -66,22 +99,97 @@ def run_suites(
     outcomes = []
     for suite in suites:
         asset = source.add_dataframe_asset(suite.name)
-        definition = context.validation_definitions.add(
-            gx.ValidationDefinition(
-                name=suite.name,
-                data=asset.add_batch_definition_whole_dataframe("all"),
-                suite=context.suites.add(suite),
-            )
-        )
-        result = definition.run(
-            batch_parameters={"dataframe": tables[suite.name]},
-            result_format=_result_format(tables[suite.name]),
-            run_id=_RUN,
-        )
+        batch = asset.add_batch_definition_whole_dataframe("all")
+        result = _check(context.suites.add(suite), tables[suite.name], batch)
+        suite_id = ExpectationSuiteIdentifier(suite.name)
+        key = ValidationResultIdentifier(suite_id, _RUN, result.batch_id)
+        context.validation_results_store.store_validation_results(result, key)
         outcomes += [_outcome(suite.name, item) for item in result.results]
     context.build_data_docs()
     settle_pages(docs)
     return outcomes
+
+
+def _check(
+    suite: ExpectationSuite, table: Table, batch: BatchDefinition[Any]
+) -> ExpectationSuiteValidationResult:
+    """Check a table piece by piece, then what is known of all of it, and join the results."""
+    groups = _by_subject(suite)
+    of_rows: list[ExpectationValidationResult] = []
+    num_rows = 0
+    for piece in table.pieces:
+        num_rows += len(piece)
+        result = _validate(groups["rows"], piece, batch)
+        of_rows = list(map(add_up, of_rows, result.results)) if of_rows else result.results
+    found = [*of_rows]
+    if "figures" in groups and table.figures:
+        result = _validate(groups["figures"], table.figures(), batch)
+        found += result.results
+    if "repeats" in groups and table.repeats:
+        result = _validate(groups["repeats"], table.repeats(), batch)
+        for each in result.results:
+            # All other rows are asked once.
+            each.result = with_percents({**each.result, "element_count": num_rows})
+        found += result.results
+    return _join(suite, found, result)
+
+
+def _by_subject(suite: ExpectationSuite) -> dict[str, ExpectationSuite]:
+    """Divide a suite into what is expected of rows, of figures, and of what occurs once."""
+    groups: dict[str, list[Expectation]] = {"rows": [], "figures": [], "repeats": []}
+    # An expectation belongs to one suite.
+    for expectation in map(copy, suite.expectations):
+        if isinstance(expectation, ExpectPropertyBetween):
+            groups["figures"].append(expectation)
+        elif isinstance(expectation, ExpectCompoundColumnsToBeUnique):
+            groups["repeats"].append(expectation)
+        else:
+            groups["rows"].append(expectation)
+    return {name: ExpectationSuite(suite.name, chosen) for name, chosen in groups.items() if chosen}
+
+
+def _validate(
+    suite: ExpectationSuite, frame: pd.DataFrame, batch: BatchDefinition[Any]
+) -> ExpectationSuiteValidationResult:
+    parameters = {"dataframe": frame}
+    validator = Validator(batch, batch_parameters=parameters, result_format=_result_format(frame))
+    return validator.validate_expectation_suite(suite)
+
+
+def _join(
+    suite: ExpectationSuite,
+    found: Sequence[ExpectationValidationResult],
+    last: ExpectationSuiteValidationResult,
+) -> ExpectationSuiteValidationResult:
+    """Results of one suite as if they came from one run, whose last part was `last`."""
+    # As Great Expectations orders them: column by column.
+    places = {_key(expectation): place for place, expectation in enumerate(suite.expectations)}
+    columns: dict[Any, list[ExpectationValidationResult]] = {}
+    for result in sorted(found, key=lambda result: places[_key(result.expectation)]):
+        columns.setdefault(_config(result).kwargs.get("column"), []).append(result)
+    results = [result for column in columns.values() for result in column]
+    # It is that of the last piece.
+    last.meta["batch_markers"].pop("pandas_data_fingerprint", None)
+    last.meta |= {
+        "run_id": _RUN,
+        "validation_time": _RUN.run_time,
+        "batch_parameters": {"dataframe": DATAFRAME_REPLACEMENT_STR},
+    }
+    statistics = calc_validation_statistics(results)
+    return ExpectationSuiteValidationResult(
+        success=statistics.success,
+        results=results,
+        suite_name=suite.name,
+        statistics=statistics._asdict(),
+        meta=last.meta,
+        batch_id=last.batch_id,
+    )
+
+
+def _config(result: ExpectationValidationResult) -> ExpectationConfiguration:
+    config = result.expectation_config
+    assert config is not None  # noqa: S101  # set by every run
+    return config
 
 
 def _make_context(docs: Path) -> AbstractDataContext:
@@ -122,9 +230,8 @@ def _result_format(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _outcome(table: str, result: ExpectationValidationResult) -> Outcome:
-    config = result.expectation_config
-    assert config is not None  # noqa: S101  # set by every run
-    expectation = config.to_domain_obj()
+    config = _config(result)
+    expectation = result.expectation
     details: Any = result.to_json_dict()["result"]
     is_per_row = "unexpected_count" in details
     rows = details.get("partial_unexpected_index_list") or []
@@ -138,6 +245,11 @@ def _outcome(table: str, result: ExpectationValidationResult) -> Outcome:
         examples=sorted({str(row[name]) for row in rows for name in _ROW_NAMES if name in row}),
         success=bool(result.success),
     )
+
+
+def _key(expectation: Expectation) -> tuple[str, str]:
+    """What tells an expectation from the others of its suite."""
+    return expectation.expectation_type, _subject(expectation)
 
 
 def _subject(expectation: Expectation) -> str:

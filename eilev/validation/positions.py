@@ -1,9 +1,11 @@
 """Whether the longest episodes fit into the positions of a model that is built from scratch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from eilev.config.evaluate import EvaluateConfig
 from eilev.config.train import ScratchConfig, TrainConfig
@@ -14,7 +16,7 @@ from eilev.schema import EVALUATED, Split
 
 
 def require_positions(
-    episodes: Mapping[Split, pd.DataFrame],
+    episodes: Mapping[Split, Iterable[pa.RecordBatch]],
     narrations: pd.DataFrame,
     train: TrainConfig,
     evaluate: EvaluateConfig,
@@ -22,7 +24,7 @@ def require_positions(
     """Check the longest episode of each split; a pretrained model's positions are not known here.
 
     Args:
-        episodes: schema.EPISODES of each split.
+        episodes: pieces of schema.EPISODES of each split.
         narrations: schema.NARRATIONS.
         train: the model and the prompts in training.
         evaluate: the prompt in evaluation, and how much is written after it.
@@ -34,10 +36,11 @@ def require_positions(
     if scratch is None or scratch.max_position_embeddings is None:
         return
     texts = dict(zip(narrations["narration_id"], narrations["narration"], strict=True))
-    for split, table in episodes.items():
-        if table.empty:
+    counts = {clip: count_words(text) for clip, text in texts.items()}
+    for split, pieces in episodes.items():
+        row = _longest(pieces, counts)
+        if row is None:
             continue
-        row = table.iloc[int(np.argmax(_num_words(table, texts)))]
         told = episode_texts(row["narrations"], [*row["context"], row["query"]], texts)
         try:
             if split in EVALUATED:
@@ -51,9 +54,20 @@ def require_positions(
             ) from error
 
 
-def _num_words(table: pd.DataFrame, texts: Mapping[str, str]) -> list[int]:
-    """Words of each episode's narrations."""
-    counts = {clip: count_words(text) for clip, text in texts.items()}
+def _longest(pieces: Iterable[pa.RecordBatch], counts: Mapping[str, int]) -> dict[str, Any] | None:
+    """The first episode with the most words; None where there are no episodes."""
+    longest, most = None, -1
+    for piece in pieces:
+        if len(piece):
+            words = _num_words(piece.to_pandas(), counts)
+            place = int(np.argmax(words))
+            if words[place] > most:
+                longest, most = piece.slice(place, 1).to_pylist()[0], words[place]
+    return longest
+
+
+def _num_words(table: pd.DataFrame, counts: Mapping[str, int]) -> list[int]:
+    """Words of each episode's narrations, given those of each clip's."""
     return [
         sum(counts[clip] for clip in (*context, query))
         if own is None

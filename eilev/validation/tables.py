@@ -1,17 +1,27 @@
-"""The tables that expectations are about, and the figures and plots drawn from them."""
+"""The tables that expectations are about, and the figures and plots drawn from them.
 
-from collections.abc import Mapping, Sequence
+Narrations and clips are held as they are. Episodes, of which there are many times as many, pass in
+pieces and are counted on the way, so that any number of them can be checked.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from eilev.distributions import measures
 from eilev.distributions.items import ClipFacts, Items, gather_facts, lay_out
+from eilev.distributions.tally import Tally, add_up, tally
 from eilev.episodes.classes import action_numbers
 from eilev.schema import SPLITS, Split
+from eilev.validation import figures
 from eilev.validation.checks import violations
+from eilev.validation.outcomes import Table
+from eilev.validation.repeats import Repeats
 from eilev.validation.suites import (
     CLIPS_SUITE,
     NARRATIONS_SUITE,
@@ -19,8 +29,26 @@ from eilev.validation.suites import (
     words_table,
 )
 
-# Edges of the histogram of per-episode burstiness.
-_EDGES = np.linspace(0, 1, 11)
+# Middles of the tenths of the histogram of per-episode burstiness.
+_MIDDLES = np.linspace(0.05, 0.95, 10).round(2)
+
+# Pieces of schema.EPISODES of a split, from the first; with names, these columns only.
+Reader = Callable[[Split, Sequence[str] | None], Iterable[pa.RecordBatch]]
+
+
+@dataclass
+class Counted:
+    """What is known of episodes that have passed."""
+
+    repeats: Repeats
+    # None before the first.
+    counts: Tally | None = None
+
+    @property
+    def all(self) -> Tally:
+        """The counts of a table that has been read to its end."""
+        assert self.counts is not None  # noqa: S101  # a table without episodes is not checked
+        return self.counts
 
 
 @dataclass(frozen=True)
@@ -28,37 +56,56 @@ class Tables:
     """Everything that is validated, measured and plotted."""
 
     # Name of the suite to its table.
-    checked: Mapping[str, pd.DataFrame]
+    checked: Mapping[str, Table]
     # Splits that have episodes.
     splits: tuple[Split, ...]
-    # The measured properties, JSON-ready.
-    properties: Mapping[str, Any]
-    # Columns rank, count: the training clips' actions.
-    action_frequencies: pd.DataFrame
-    # Columns phase, kind, share, episodes: histogram of the training episodes' burstiness.
-    burstiness: pd.DataFrame
+    facts: ClipFacts
+    # By phase, of its training episodes; complete once these have been checked.
+    counted: Mapping[str, Counted]
+
+    def properties(self) -> dict[str, Any]:
+        """The measured properties, JSON-ready."""
+        episodes = {
+            phase: measures.tallied_properties(each.all) for phase, each in self.counted.items()
+        }
+        return {"corpus": measures.corpus_properties(self.facts), "train_episodes": episodes}
+
+    def action_frequencies(self) -> pd.DataFrame:
+        """How often the training clips show each action, most frequent first: rank, count."""
+        corpus = self.facts.training
+        actions = action_numbers(self.facts.verbs[corpus], self.facts.nouns[corpus])
+        counts = measures.action_counts(actions)
+        return pd.DataFrame({"rank": np.arange(1, counts.size + 1), "count": counts})
+
+    def burstiness(self) -> pd.DataFrame:
+        """Histogram of the training episodes' burstiness: kind, share, episodes, phase."""
+        pieces = [
+            _burstiness_histogram(each.all.shares).assign(phase=phase)
+            for phase, each in self.counted.items()
+        ]
+        return pd.concat(pieces, ignore_index=True)
 
 
 def make_tables(
     narrations: pd.DataFrame,
     split: pd.DataFrame,
     clips: pd.DataFrame,
-    episodes: Mapping[Split, pd.DataFrame],
+    episodes: Reader,
     phases: Sequence[str],
 ) -> Tables:
-    """Lay out and measure the data.
+    """Prepare the data for being checked and measured.
 
     Args:
         narrations: rows of schema.NARRATIONS.
         split: rows of schema.SPLIT.
         clips: rows of schema.CLIPS_INDEX.
-        episodes: rows of schema.EPISODES of each split.
+        episodes: reads those of a split.
         phases: the curriculum's, in order.
 
     Raises:
         ValueError: a phase has no training episodes.
     """
-    training = split_phases(episodes["train"], phases)
+    require_phases(episodes("train", ["phase"]), phases)
     decoded_ids = set(clips.loc[clips["shard"].notna(), "narration_id"])
     # Narrations given twice are for the suite to find; measuring needs each once.
     facts = gather_facts(
@@ -67,65 +114,91 @@ def make_tables(
         decoded_ids,
     )
     checked = {
-        NARRATIONS_SUITE: narrations.merge(split, on="narration_id", how="left"),
-        CLIPS_SUITE: _clips_table(clips, narrations),
+        NARRATIONS_SUITE: Table([narrations.merge(split, on="narration_id", how="left")]),
+        CLIPS_SUITE: Table([_clips_table(clips, narrations)]),
     }
-    splits = tuple(name for name in SPLITS if len(episodes[name]))
+    splits = tuple(name for name in SPLITS if any(map(len, episodes(name, ["query"]))))
     for name in splits[1:]:
-        items = lay_out(episodes[name], facts)
-        checked[episode_table(name)] = episodes_table(episodes[name], items, facts, name)
-    for phase, rows in training.items():
-        items = lay_out(rows, facts)
-        checked[episode_table("train", phase)] = episodes_table(rows, items, facts, "train")
-        checked[words_table(phase)] = measures.item_columns(items)
-    drawn = {phase: checked[episode_table("train", phase)] for phase in phases}
-    return Tables(
-        checked=checked,
-        splits=splits,
-        properties={
-            "corpus": measures.corpus_properties(facts),
-            "train_episodes": {
-                phase: measures.episode_properties(table, checked[words_table(phase)])
-                for phase, table in drawn.items()
-            },
-        },
-        action_frequencies=_action_frequencies(facts),
-        burstiness=pd.concat(
-            [_burstiness_histogram(table).assign(phase=phase) for phase, table in drawn.items()],
-            ignore_index=True,
-        ),
-    )
+        checked[episode_table(name)] = count_episodes(episodes(name, None), facts, name)[0]
+    counted = {}
+    for phase in phases:
+        rows = _of_phase(episodes("train", None), phase)
+        table, counted[phase] = count_episodes(rows, facts, "train")
+        checked[episode_table("train", phase)] = table
+        checked[words_table(phase)] = Table([], figures=table.figures)
+    return Tables(checked, splits, facts, counted)
 
 
-def split_phases(episodes: pd.DataFrame, phases: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Training episodes of each phase, in the curriculum's order.
+def require_phases(episodes: Iterable[pa.RecordBatch], phases: Sequence[str]) -> None:
+    """Check the phases of the training episodes.
 
     Raises:
         ValueError: a phase has none, or there are episodes of another one.
     """
-    found = {str(name): rows for name, rows in episodes.groupby("phase", sort=False)}
+    found: set[Any] = set()
+    for piece in episodes:
+        found.update(pc.unique(piece["phase"]).to_pylist())
     lacking = [phase for phase in phases if phase not in found]
     if lacking:
         raise ValueError(
             f"there are no training episodes of the phase {lacking[0]}; see the log of the episodes"
             " stage"
         )
-    if other := sorted(set(found) - set(phases)):
+    if other := sorted(found - set(phases)):
         raise ValueError(
             f"data/episodes/train.parquet has episodes of the phase {other[0]}, which is not in"
             " params.yaml; run the episodes stage again"
         )
-    return {phase: found[phase].reset_index(drop=True) for phase in phases}
 
 
-def episodes_table(
-    episodes: pd.DataFrame, items: Items, facts: ClipFacts, split: Split
+def _of_phase(episodes: Iterable[pa.RecordBatch], phase: str) -> Iterator[pa.RecordBatch]:
+    for piece in episodes:
+        rows = piece.filter(pc.equal(piece["phase"], pa.scalar(phase)))
+        if len(rows):
+            yield rows
+
+
+def count_episodes(
+    pieces: Iterable[pa.RecordBatch], facts: ClipFacts, split: Split
+) -> tuple[Table, Counted]:
+    """Make a table of pieces of schema.EPISODES of a split; they are counted as they pass."""
+    counted = Counted(Repeats(facts))
+    table = Table(
+        pieces=_checked_pieces(pieces, facts, split, counted),
+        figures=lambda: figures.measure(counted.all),
+        repeats=counted.repeats.rows,
+    )
+    return table, counted
+
+
+def _checked_pieces(
+    pieces: Iterable[pa.RecordBatch], facts: ClipFacts, split: Split, counted: Counted
+) -> Iterator[pd.DataFrame]:
+    start = 0
+    for piece in pieces:
+        episodes = piece.to_pandas()
+        items = lay_out(episodes, facts)
+        columns = measures.episode_columns(episodes, items, facts)
+        counts = tally(columns, measures.item_columns(items))
+        counted.counts = counts if counted.counts is None else add_up(counted.counts, counts)
+        counted.repeats.add(episodes, items.clip[items.is_query])
+        table = _checked_columns(columns, episodes, items, facts, split)
+        table.index = pd.RangeIndex(start, start + len(table))
+        start += len(table)
+        yield table
+
+
+def _checked_columns(
+    columns: pd.DataFrame, episodes: pd.DataFrame, items: Items, facts: ClipFacts, split: Split
 ) -> pd.DataFrame:
-    """Rows of schema.EPISODES with what is measured of them and what breaks the rules."""
-    columns = measures.episode_columns(episodes, items, facts)
+    """Rows of schema.EPISODES with what is measured of them and what breaks the rules.
+
+    Lists are told by their lengths: what is in them has been looked at, and Great Expectations
+    would pickle each of them for a fingerprint.
+    """
     broken = violations(episodes, items, facts, split)
-    own = episodes[["context", "narrations"]].reset_index(drop=True)
-    return pd.concat([columns, own, broken], axis="columns")
+    lists = episodes[["context", "narrations"]].map(len, na_action="ignore").reset_index(drop=True)
+    return pd.concat([columns, lists, broken], axis="columns")
 
 
 def _clips_table(clips: pd.DataFrame, narrations: pd.DataFrame) -> pd.DataFrame:
@@ -137,29 +210,12 @@ def _clips_table(clips: pd.DataFrame, narrations: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _action_frequencies(facts: ClipFacts) -> pd.DataFrame:
-    """How often the training clips show each action, most frequent first."""
-    corpus = measures.is_training_clip(facts)
-    actions = action_numbers(facts.verbs[corpus], facts.nouns[corpus])
-    counts = measures.action_counts(actions)
-    return pd.DataFrame({"rank": np.arange(1, counts.size + 1), "count": counts})
-
-
-def _burstiness_histogram(episodes: pd.DataFrame) -> pd.DataFrame:
+def _burstiness_histogram(shares: pd.DataFrame) -> pd.DataFrame:
     """Episodes of each kind by the share of context items that share a class with the query."""
-    filled = episodes[episodes["context_size"] > 0]
-    share = filled["num_shared"] / filled["context_size"]
+    filled = shares[shares["context_size"] > 0]
     # Episodes without any context have no share: no rows.
     pieces = [pd.DataFrame({"kind": pd.Series(dtype="str"), "share": [], "episodes": []})]
     for kind in sorted(filled["kind"].unique()):
-        counts, _ = np.histogram(share[filled["kind"] == kind], bins=_EDGES)
-        pieces.append(
-            pd.DataFrame(
-                {
-                    "kind": kind,
-                    "share": ((_EDGES[:-1] + _EDGES[1:]) / 2).round(2),
-                    "episodes": counts,
-                }
-            )
-        )
+        counts = measures.share_histogram(filled[filled["kind"] == kind])
+        pieces.append(pd.DataFrame({"kind": kind, "share": _MIDDLES, "episodes": counts}))
     return pd.concat(pieces, ignore_index=True)

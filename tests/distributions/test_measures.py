@@ -4,6 +4,7 @@ import pytest
 
 from eilev.distributions import measures
 from eilev.distributions.items import ClipFacts, Items, gather_facts, lay_out
+from eilev.distributions.tally import tally
 from tests.episodes.test_build import CONFIG
 from tests.worlds import World, episode_frames, make_world
 
@@ -50,8 +51,9 @@ def test_bursty_episodes_are_bursty_and_random_ones_at_their_level(
 ) -> None:
     for kind in ("bursty", "random"):
         rows = train[train["kind"] == kind].reset_index(drop=True)
-        _, columns, _ = _measure(rows, facts)
-        level, random = measures.measured_burstiness(columns), measures.expected_burstiness(columns)
+        _, columns, words = _measure(rows, facts)
+        counts = tally(columns, words)
+        level, random = measures.measured_burstiness(counts), measures.expected_burstiness(counts)
         assert level is not None
         assert random is not None
         assert random.either == pytest.approx(random.verb + random.noun)
@@ -112,16 +114,18 @@ def test_unknown_ids_and_foreign_sentences_are_laid_out(
     assert np.flatnonzero(items.is_foreign).tolist() == [0, 5]
 
 
-def test_episodes_are_counted_by_burstiness_and_by_the_rank_of_their_action():
-    episodes = pd.DataFrame(
-        {
-            "kind": ["bursty", "bursty", "random", "contrastive"],
-            "context_size": [4, 4, 0, 4],
-            "num_shared": [4, 2, 0, 1],
-            "action": [3, 3, 5, 7],
-        }
+def test_episodes_are_counted_by_burstiness_and_by_the_rank_of_their_action(
+    train: pd.DataFrame, facts: ClipFacts
+) -> None:
+    _, columns, words = _measure(train.head(4), facts)
+    episodes = columns.assign(
+        kind=["bursty", "bursty", "random", "contrastive"],
+        context_size=[4, 4, 0, 4],
+        num_shared=[4, 2, 0, 1],
+        action=[3, 3, 5, 7],
     )
-    assert measures.burstiness_counts(episodes) == [0, 0, 0, 0, 0, 1, 0, 0, 0, 1]
+    counts = tally(episodes, words)
+    assert measures.burstiness_counts(counts) == [0, 0, 0, 0, 0, 1, 0, 0, 0, 1]
     # Ranks 1, then 2 and 3.
-    assert measures.rank_counts(episodes) == [2, 2]
-    assert measures.rank_counts(episodes.assign(action=-1)) == []
+    assert measures.rank_counts(counts) == [2, 2]
+    assert measures.rank_counts(tally(episodes.assign(action=-1), words)) == []

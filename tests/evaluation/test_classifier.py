@@ -1,5 +1,5 @@
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -66,7 +66,7 @@ def test_it_learns_from_clips_of_train_that_have_classes():
         + [("cut", "pan", "cut", "pan")] * 4
     )
     ids = table["narration_id"].tolist()
-    episodes = pd.DataFrame({"query": ids[:2], "context": [ids[2:4], ids[2:4]]})
+    episodes = [pa.table({"query": ids[:2], "context": [ids[2:4], ids[2:4]]})]
     rng = np.random.default_rng(0)
     assert training_clips(episodes, table, 10, rng) == [ids[0], ids[2], ids[3]]
     assert len(set(training_clips(episodes, table, 2, rng))) == 2
@@ -89,7 +89,7 @@ def test_unseen_clips_are_classified_by_what_the_vision_tower_sees():
     device = torch.device("cpu")
     questions = Questions(episodes, kitchen.narrations, frames, config, device, kitchen.summary)
     rng = np.random.default_rng(0)
-    learnt = training_clips(kitchen.episodes["train"], kitchen.narrations, 64, rng)
+    learnt = training_clips([kitchen.tables["train"]], kitchen.narrations, 64, rng)
     scores = classifier_baseline(tiny_model(), learnt, questions)
     assert scores["clips"] == len(learnt) > 40
     assert scores["features"] == 2 * 16  # frames * vision width

@@ -1,8 +1,9 @@
-import pandas as pd
+import pyarrow as pa
 
 from eilev.inputs.episode import clip_ids_of
 
 
 def test_clip_ids_are_those_of_queries_and_contexts():
-    episodes = pd.DataFrame({"query": ["pan", "pan"], "context": [["onion", "bread"], []]})
-    assert clip_ids_of(episodes) == ["bread", "onion", "pan"]
+    first = pa.table({"query": ["pan", "pan"], "context": [["onion", "bread"], []]})
+    second = pa.table({"query": ["pot"], "context": [["pan"]]})
+    assert clip_ids_of([first, second]) == ["bread", "onion", "pan", "pot"]

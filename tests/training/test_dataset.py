@@ -1,10 +1,10 @@
-import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from eilev.inputs.episode import EpisodeFormat
 from eilev.inputs.interleave import interleave
 from eilev.inputs.tokenizer import train_word_codec
 from eilev.inputs.turns import Turn
+from eilev.schema import EPISODES
 from eilev.training.dataset import EpisodeDataset
 
 SENTENCES = {name: f"The camera wearer cuts the {name}." for name in ("onion", "bread", "pan")}
@@ -15,14 +15,15 @@ CODEC = train_word_codec([*SENTENCES.values(), *PROMPTS, "The camera wearer open
 def episodes(**changes):
     row = {
         "query": "pan",
-        "context": np.array(["onion", "bread"], dtype=object),
+        "context": ["onion", "bread"],
         "shots": 2,
+        "phase": "contexts",
         "epoch": 0,
         "kind": "bursty",
         "meaning": "natural",
         "narrations": None,
     }
-    return pd.DataFrame([row | changes])
+    return pa.Table.from_pylist([row | changes], schema=EPISODES)
 
 
 def make(table, prompts=("Answer:",), seed=0, **changes):
@@ -44,7 +45,7 @@ def test_an_episode_is_its_context_in_order_then_the_query():
 
 
 def test_an_episode_may_bring_its_own_words():
-    own = np.array([SENTENCES["pan"], SENTENCES["pan"], SENTENCES["onion"]], dtype=object)
+    own = [SENTENCES["pan"], SENTENCES["pan"], SENTENCES["onion"]]
     (item,) = make(episodes(narrations=own, meaning="permuted"))
     assert item.layout == laid_out(*own)
 
@@ -55,13 +56,13 @@ def test_the_query_is_left_for_the_model_to_narrate():
 
 
 def test_without_shots_there_is_only_the_query():
-    (item,) = make(episodes(context=np.array([], dtype=object), shots=0))
+    (item,) = make(episodes(context=[], shots=0))
     assert item.clip_ids == ("pan",)
     assert item.layout == laid_out(SENTENCES["pan"])
 
 
 def test_prompts_are_drawn_per_clip_and_depend_on_seed_epoch_and_row():
-    table = pd.concat([episodes(epoch=epoch) for epoch in range(8)], ignore_index=True)
+    table = pa.concat_tables([episodes(epoch=epoch) for epoch in range(8)])
     drawn = [item.layout.input_ids for item in make(table, PROMPTS)]
     assert drawn == [item.layout.input_ids for item in make(table, PROMPTS)]
     assert drawn != [item.layout.input_ids for item in make(table, PROMPTS, seed=1)]

@@ -17,7 +17,7 @@ def kitchen():
 
 def build(kitchen, **changes):
     config = tiny_train_config(**changes)
-    return set_up(config, kitchen.narrations, kitchen.episodes, kitchen.clips)
+    return set_up(config, kitchen.narrations, kitchen.tables, kitchen.clips)
 
 
 def test_the_vocabulary_of_a_new_model_knows_every_word(kitchen):

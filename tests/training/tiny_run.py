@@ -39,7 +39,7 @@ def run(folder, kitchen=None, **changes):
     config = tiny_train_config(**changes)
     accelerator = make_accelerator(config)
     kitchen = kitchen or make_kitchen()
-    setup = set_up(config, kitchen.narrations, kitchen.episodes, kitchen.clips)
+    setup = set_up(config, kitchen.narrations, kitchen.tables, kitchen.clips)
     recorder = Recorder()
     resumption = Resumption(Path(folder), config.model_dump(mode="json"))
     result = train(setup.model, setup.data, config, accelerator, recorder, resumption)

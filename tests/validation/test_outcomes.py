@@ -1,22 +1,24 @@
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from great_expectations.core.expectation_suite import ExpectationSuite
 
 from eilev.config.validate import Bounds, ValidateConfig
+from eilev.distributions import measures
 from eilev.distributions.items import ClipFacts, lay_out
 from eilev.schema import Split
 from eilev.validation import expectations
-from eilev.validation.outcomes import describe_failures, run_suites, to_json
-from eilev.validation.suites import build_suites, episode_table, words_table
-from eilev.validation.tables import Tables, episodes_table, make_tables, split_phases
+from eilev.validation.outcomes import Outcome, describe_failures, run_suites, to_json
+from eilev.validation.suites import build_suites, episode_table
+from eilev.validation.tables import Reader, Tables, count_episodes, make_tables, require_phases
 from tests.validation import mutations
-from tests.worlds import World
+from tests.worlds import World, episode_pieces
 
 PHASES = ["contexts"]
 Episodes = dict[Split, pd.DataFrame]
@@ -28,9 +30,19 @@ COLUMN_OF = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tables(world: World, episodes: Episodes) -> Tables:
-    return make_tables(world.narrations, world.split, world.clips, episodes, PHASES)
+    return make_tables(world.narrations, world.split, world.clips, _reader(episodes), PHASES)
+
+
+def _reader(episodes: Episodes) -> Reader:
+    """Pieces that are smaller than the tables."""
+
+    def read(split: Split, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        for piece in episode_pieces(episodes[split], rows=400):
+            yield piece.select(columns or piece.schema.names)
+
+    return read
 
 
 def _suite(name: str, split: Split, bounds: ValidateConfig) -> ExpectationSuite:
@@ -68,7 +80,7 @@ def test_sound_data_passes_and_the_site_is_readable(
     assert describe_failures(outcomes) == ""
     assert {outcome.table for outcome in outcomes} == set(tables.checked)
     assert all(outcome.description for outcome in outcomes)
-    content = to_json(outcomes, tables.properties)
+    content = to_json(outcomes, tables.properties())
     assert content["success"] is True
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert content["data"]["train_episodes"]["contexts"]["burstiness"] == pytest.approx(
@@ -99,12 +111,23 @@ def test_every_broken_rule_fails_its_expectation(
     episodes: Episodes, facts: ClipFacts, world: World, bounds: ValidateConfig, tmp_path: Path
 ) -> None:
     ways = mutations.TRAIN | mutations.FORM
-    tables, suites = {}, []
-    for split, changes in (("train", ways), ("novel", mutations.NOVEL)):
-        broken = _break(episodes[split], changes, world)
-        tables[f"broken-{split}"] = episodes_table(broken, lay_out(broken, facts), facts, split)
-        suites.append(_suite(f"broken-{split}", split, bounds))
-    failed = [o for o in run_suites(suites, tables, tmp_path) if not o.success]
+    broken = {
+        "train": _break(episodes["train"], ways, world),
+        "novel": _break(episodes["novel"], mutations.NOVEL, world),
+    }
+
+    def check(rows: int) -> list[Outcome]:
+        suites, tables = [], {}
+        for split, table in broken.items():
+            pieces = episode_pieces(table, rows)
+            tables[f"broken-{split}"] = count_episodes(pieces, facts, split)[0]
+            suites.append(_suite(f"broken-{split}", split, bounds))
+        return run_suites(suites, tables, tmp_path)
+
+    found = check(rows=10**6)
+    # In whatever pieces the table comes.
+    assert check(rows=500) == found
+    failed = [outcome for outcome in found if not outcome.success]
     counted = {**mutations.TRAIN, **mutations.NOVEL}
     expected = {COLUMN_OF[column].expectation_type for column in counted.values()}
     assert {outcome.name for outcome in failed} == expected | set(mutations.FORM.values())
@@ -130,11 +153,14 @@ def test_lost_distributions_fail_their_expectations(
     for row, other in zip(bursty, np.roll(bursty, 37), strict=True):
         contexts[row] = train.loc[other, "context"]
     dealt["context"] = contexts
-    table = episodes_table(dealt, lay_out(dealt, facts), facts, "train")
-    level = table.drop_duplicates("action")
+    actions = measures.episode_columns(dealt, lay_out(dealt, facts), facts)["action"]
+    level = dealt[~actions.duplicated()]
     found = run_suites(
         [_suite("dealt", "train", bounds), _suite("level", "train", bounds)],
-        {"dealt": table, "level": level},
+        {
+            name: count_episodes(episode_pieces(rows), facts, "train")[0]
+            for name, rows in (("dealt", dealt), ("level", level))
+        },
         tmp_path,
     )
     failed = {(outcome.table, outcome.name): outcome for outcome in found if not outcome.success}
@@ -148,8 +174,8 @@ def test_words_of_one_class_fail_their_expectations(
 ) -> None:
     canonical = episodes["train"][episodes["train"]["meaning"] == "canonical"]
     only = {**episodes, "train": canonical.reset_index(drop=True)}
-    tables = make_tables(world.narrations, world.split, world.clips, only, PHASES)
-    suites = [s for s in build_suites(bounds, ["train"]) if s.name == words_table("contexts")]
+    tables = make_tables(world.narrations, world.split, world.clips, _reader(only), PHASES)
+    suites = build_suites(bounds, ["train"])[2:]
     found = {(o.name, o.subject): o for o in run_suites(suites, tables.checked, tmp_path)}
     assert not found["expect_synonymy_between", "verb"].success
     assert found["expect_synonymy_between", "noun"].observed == 0
@@ -167,7 +193,7 @@ def test_broken_tables_fail_their_expectations(
     clips.loc[5, "error"] = "no such file"
     clips.loc[6, "narration_id"] = "nobody"
     clips.loc[10:60, ["shard", "row"]] = None
-    tables = make_tables(narrations, world.split, clips, episodes, PHASES)
+    tables = make_tables(narrations, world.split, clips, _reader(episodes), PHASES)
     suites = build_suites(bounds, ["train"])[:2]
     failed = {
         (o.table, o.name, o.subject): o.observed
@@ -202,12 +228,12 @@ def test_a_property_without_bounds_is_not_expected_anything_of(bounds: ValidateC
 def test_no_training_episodes(world: World, episodes: Episodes) -> None:
     empty = {**episodes, "train": episodes["train"].head(0)}
     with pytest.raises(ValueError, match="no training episodes of the phase contexts"):
-        make_tables(world.narrations, world.split, world.clips, empty, PHASES)
+        make_tables(world.narrations, world.split, world.clips, _reader(empty), PHASES)
 
 
 def test_episodes_of_another_curriculum(world: World, episodes: Episodes) -> None:
     with pytest.raises(ValueError, match=r"of the phase contexts, which is not in params\.yaml"):
-        split_phases(episodes["train"], [])
+        require_phases(episode_pieces(episodes["train"]), [])
 
 
 def test_each_phase_is_held_to_its_own_bounds(
@@ -229,8 +255,8 @@ def test_each_phase_is_held_to_its_own_bounds(
     )
     config = bounds.model_copy(update={"phases": (contexts, words)})
     names = ["contexts", "words"]
-    tables = make_tables(world.narrations, world.split, world.clips, both, names)
-    suites = [s for s in build_suites(config, ["train"]) if s.name.startswith("words-train")]
+    tables = make_tables(world.narrations, world.split, world.clips, _reader(both), names)
+    suites = build_suites(config, ["train"])[2:]
     found = {
         (o.table, o.name, o.subject): o.success
         for o in run_suites(suites, tables.checked, tmp_path)
@@ -238,15 +264,16 @@ def test_each_phase_is_held_to_its_own_bounds(
     assert found["words-train-words", "expect_homonymy_between", "noun"]
     assert found["words-train-contexts", "expect_homonymy_between", "noun"]
     assert not found["words-train-words", "expect_synonymy_between", "noun"]
-    assert list(tables.properties["train_episodes"]) == names
-    assert set(tables.burstiness["phase"]) == set(names)
+    assert list(tables.properties()["train_episodes"]) == names
+    assert set(tables.burstiness()["phase"]) == set(names)
 
 
 def test_episodes_without_any_context_have_no_burstiness(world: World, episodes: Episodes) -> None:
     train = episodes["train"].assign(shots=0, kind="bursty", meaning="natural", narrations=None)
     train["context"] = [[] for _ in range(len(train))]
     only = {**episodes, "train": train}
-    alone = make_tables(world.narrations, world.split, world.clips, only, PHASES)
-    assert alone.burstiness.empty
-    assert list(alone.burstiness) == ["kind", "share", "episodes", "phase"]
-    assert alone.properties["train_episodes"]["contexts"]["burstiness"] is None
+    alone = make_tables(world.narrations, world.split, world.clips, _reader(only), PHASES)
+    assert len([*alone.checked[episode_table("train", "contexts")].pieces]) > 1
+    assert alone.burstiness().empty
+    assert list(alone.burstiness()) == ["kind", "share", "episodes", "phase"]
+    assert alone.properties()["train_episodes"]["contexts"]["burstiness"] is None
