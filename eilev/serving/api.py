@@ -27,6 +27,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from eilev.bundle.onnx_engine import Completion, OnnxEngine
+from eilev.clips.limits import Limits
 from eilev.serving.protocol import ApiError, ChatRequest, Usage
 from eilev.serving.service import MODEL_ID, Service
 
@@ -205,11 +206,17 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=Path("data/export/bundle"))
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--max-pixels", type=int, default=Limits.max_pixels, help="of a frame")
+    parser.add_argument(
+        "--max-seconds", type=float, default=Limits.max_duration_s, help="of a clip"
+    )
     arguments = parser.parse_args()
     capacity = Capacity()
+    limits = Limits(max_pixels=arguments.max_pixels, max_duration_s=arguments.max_seconds)
     try:
         listener = _bind(arguments.host, arguments.port)
-        service = Service.start(OnnxEngine.load(arguments.bundle), capacity.num_workers)
+        engine = OnnxEngine.load(arguments.bundle)
+        service = Service.start(engine, capacity.num_workers, limits)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     config = uvicorn.Config(create_app(service, capacity), timeout_graceful_shutdown=30)

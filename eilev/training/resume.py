@@ -3,14 +3,11 @@
 No random state is kept: every draw of a run depends on the seed and the step alone.
 """
 
-import hashlib
-import json
 import shutil
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -62,22 +59,6 @@ class Checkpoint:
     best: Mapping[str, Tensor]
     # State of the gradient scaler under fp16.
     scaler: Mapping[str, float] | None = None
-
-
-def fingerprint(settings: Mapping[str, Any], files: Sequence[Path]) -> str:
-    """Hash everything a run's result depends on: settings and the contents of files.
-
-    Raises:
-        DataError: a file is missing.
-    """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for path in files:
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError as error:
-            raise DataError(f"{path}: no such file; run the stage that writes it") from error
-        digest.update(f"{path.name}:{hashlib.sha256(content).hexdigest()}".encode())
-    return digest.hexdigest()
 
 
 def trained_names(model: nn.Module) -> frozenset[str]:

@@ -15,6 +15,7 @@ from eilev.config.train import TrainConfig
 from eilev.inputs.episode import EpisodeFormat, clip_ids_of
 from eilev.inputs.preprocess import Preprocessing
 from eilev.inputs.tokenizer import TextCodec, train_word_codec
+from eilev.io import fingerprint
 from eilev.language.new_words import invented_word_forms, new_word_forms
 from eilev.model.build import build_model, pretrained_place
 from eilev.model.checkpoint import load_inputs
@@ -23,7 +24,6 @@ from eilev.model.video_blip import VideoBlip
 from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import telling_tokens
 from eilev.training.naming import find_names
-from eilev.training.resume import fingerprint
 from eilev.training.run import Resumption, TrainingData
 from eilev.training.unlearnt import unlearnt_tokens
 

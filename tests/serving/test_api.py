@@ -5,7 +5,7 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
-from eilev.clips.decoder import Limits
+from eilev.clips.limits import Limits
 from eilev.inputs.turns import Turn
 from eilev.serving.api import Capacity, create_app
 from eilev.serving.media import load_clip

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from eilev.bundle.onnx_engine import OnnxEngine
-from eilev.clips.decoder import Limits
+from eilev.clips.limits import Limits
 from eilev.inputs.turns import Turn
 from eilev.serving.api import Capacity
 from eilev.serving.media import load_clip

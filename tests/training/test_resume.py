@@ -9,7 +9,6 @@ from eilev.training.resume import (
     Checkpoint,
     Progress,
     copy_parameters,
-    fingerprint,
     load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
@@ -111,15 +110,3 @@ def test_frozen_parameters_are_left_to_their_origin():
     names = trained_names(model)
     assert names
     assert not any(name.startswith(("vision_model", "language_model")) for name in names)
-
-
-def test_fingerprint_tells_settings_and_contents_apart(tmp_path):
-    file = tmp_path / "a"
-    file.write_text("1")
-    first = fingerprint({"x": 1}, [file])
-    assert fingerprint({"x": 1}, [file]) == first
-    assert fingerprint({"x": 2}, [file]) != first
-    file.write_text("2")
-    assert fingerprint({"x": 1}, [file]) != first
-    with pytest.raises(DataError, match="missing"):
-        fingerprint({}, [tmp_path / "missing"])
