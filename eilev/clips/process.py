@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from eilev.clips.limits import Allow
@@ -25,8 +26,8 @@ Work = Callable[[_Request, Allow], Iterator[_Answer]]
 
 # Private memory of a process: several times what frames of the largest size take.
 MEMORY_BYTES = 2 << 30
-# Until the first sign of life, on a computer that is slow and busy.
-_START_S = 120.0
+# Until a process has started, and until it says how long its first step takes.
+_START_S, _FIRST_S = 120.0, 60.0
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _MAIN = "import sys; from eilev.clips.process import main; main(*map(int, sys.argv[1:]))"
 # A child is told of the end of the thread that started it, so one thread that lasts starts all.
@@ -35,6 +36,7 @@ _STARTER = ThreadPoolExecutor(1, thread_name_prefix="starts processes")
 # What a child says: how long the next step may take, an answer, the reason why there is none, the
 # end of the answers.
 _ALLOWED, _ANSWER, _REFUSED, _END = range(4)
+_STARTED = "started"
 
 
 class WorkerError(ValueError):
@@ -59,9 +61,11 @@ class Worker(Generic[_Request, _Answer]):
         Raises:
             ValueError: the work refuses the request.
             WorkerError: the work crashes or takes too long; a new process is ready.
+            RuntimeError: no process can be started; its own messages tell why.
         """
         if self._process.poll() is not None:  # ended from outside since the last request
             self._restart()
+        self._wait_for_start()
         done = False
         try:
             self._connection.send(request)
@@ -82,8 +86,18 @@ class Worker(Generic[_Request, _Answer]):
         self._process.wait()
         self._connection.close()
 
+    def _wait_for_start(self) -> None:
+        if self._started:
+            return
+        try:
+            self._started = self._connection.poll(_START_S) and self._connection.recv() == _STARTED
+        except (EOFError, OSError) as error:
+            raise RuntimeError("no decoding process can be started") from error
+        if not self._started:
+            raise RuntimeError(f"a decoding process takes longer than {_START_S:g} s to start")
+
     def _answers(self) -> Iterator[_Answer]:
-        allowed_s = min(_START_S, self._at_most_s)
+        allowed_s = min(_FIRST_S, self._at_most_s)
         while True:
             if not self._connection.poll(allowed_s):
                 raise WorkerError(f"decoding takes longer than {allowed_s:.3g} s")
@@ -99,9 +113,11 @@ class Worker(Generic[_Request, _Answer]):
 
     def _start(self) -> None:
         self._connection, theirs = Pipe()
-        command = [sys.executable, "-c", _MAIN, str(theirs.fileno()), str(os.getpid())]
+        self._started = False
+        command = [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno()), str(os.getpid())]
         # The child finds the modules that we have found.
-        env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+        env = os.environ | {"PYTHONPATH": path}
         self._process = _STARTER.submit(
             subprocess.Popen,
             command,
@@ -110,7 +126,8 @@ class Worker(Generic[_Request, _Answer]):
             stdin=subprocess.DEVNULL,
         ).result()
         theirs.close()
-        self._connection.send(self._work)
+        with suppress(BrokenPipeError):  # said when it is first asked
+            self._connection.send(self._work)
 
     def _restart(self) -> None:
         self.stop()
@@ -128,6 +145,7 @@ def main(descriptor: int, parent: int) -> None:
     connection = Connection(descriptor)
     with suppress(EOFError, BrokenPipeError):
         work: Work[Any, Any] = connection.recv()
+        connection.send(_STARTED)
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
         while True:
             _answer(connection, work, connection.recv())

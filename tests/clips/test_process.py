@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from eilev.clips import process
 from eilev.clips.limits import Allow
 from eilev.clips.process import MEMORY_BYTES, Worker, WorkerError
 
@@ -62,3 +63,13 @@ def test_answers_that_nobody_wants_are_not_taken_for_the_next_ones(
     next(answers)
     answers.close()
     assert list(worker.ask("again")) == ["begins again", "done"]
+
+
+def test_a_process_that_does_not_start_is_no_fault_of_the_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "_MAIN", "raise SystemExit(1)")
+    worker: Worker[str, str] = Worker(work)
+    with pytest.raises(RuntimeError, match="no decoding process can be started"):
+        list(worker.ask("work"))
+    worker.stop()
