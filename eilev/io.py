@@ -1,9 +1,10 @@
 """Reading and writing of files: checked on the way in, atomic on the way out."""
 
 import errno
+import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,19 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: no such file; run the stage that writes it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not valid JSON: {error}") from error
+
+
+def fingerprint(settings: Mapping[str, Any], files: Sequence[Path]) -> str:
+    """Hash everything a run's result depends on: settings and the contents of files.
+
+    Raises:
+        DataError: a file is missing.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in files:
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise DataError(f"{path}: no such file; run the stage that writes it") from error
+        digest.update(f"{path.name}:{hashlib.sha256(content).hexdigest()}".encode())
+    return digest.hexdigest()

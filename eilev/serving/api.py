@@ -28,6 +28,7 @@ from starlette.requests import ClientDisconnect
 
 from eilev.bundle.answers import Answer
 from eilev.bundle.onnx_engine import OnnxEngine
+from eilev.clips.limits import Limits
 from eilev.serving.protocol import ApiError
 from eilev.serving.replies import events, whole
 from eilev.serving.service import MODEL_ID, Asked, Service
@@ -248,11 +249,17 @@ def main() -> None:
     parser.add_argument(
         "--drain-s", type=int, default=30, help="seconds for open requests when told to stop"
     )
+    parser.add_argument("--max-pixels", type=int, default=Limits.max_pixels, help="of a frame")
+    parser.add_argument(
+        "--max-seconds", type=float, default=Limits.max_duration_s, help="of a clip"
+    )
     arguments = parser.parse_args()
     capacity = Capacity()
+    limits = Limits(max_pixels=arguments.max_pixels, max_duration_s=arguments.max_seconds)
     try:
         listener = _bind(arguments.host, arguments.port)
-        service = Service.start(OnnxEngine.load(arguments.bundle), capacity.num_workers)
+        engine = OnnxEngine.load(arguments.bundle)
+        service = Service.start(engine, capacity.num_workers, limits)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     app = create_app(service, capacity, arguments.cors_origin)

@@ -12,8 +12,9 @@ import re
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from eilev.clips.decoder import Limits, VideoError, read_clip
+from eilev.clips.decoder import read_clip
 from eilev.clips.frame_choice import Frames, uniform_indices
+from eilev.clips.limits import Limits, RefusedError, VideoError
 
 # data:video/mp4;codecs=avc1;base64,AAAA...
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,]*)*;base64,", re.I)
@@ -76,7 +77,7 @@ def _decode_base64(payload: str) -> bytes:
 
 def _jpeg_frames(payloads: list[str], num_frames: int, size: int, limits: Limits) -> Frames:
     if len(payloads) > limits.max_frames:
-        raise MediaError(f"{len(payloads)} frames, at most {limits.max_frames} are allowed")
+        raise MediaError(f"{len(payloads):,} frames; at most {limits.max_frames:,} are one clip")
     return np.stack(
         [
             _still(payloads[index], size, limits)
@@ -89,12 +90,10 @@ def _still(payload: str, size: int, limits: Limits) -> Frames:
     try:
         # Opening reads the header only.
         with Image.open(io.BytesIO(_decode_base64(payload)), formats=_STILLS) as image:
-            if image.width * image.height > limits.max_pixels:
-                raise MediaError(
-                    f"a frame has {image.width} x {image.height} pixels, "
-                    f"at most {limits.max_pixels} are allowed"
-                )
+            limits.check_frame(image.width, image.height)
             squashed = image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
             return np.asarray(squashed)
+    except RefusedError as error:
+        raise MediaError(f"a frame has {error}") from error
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise MediaError(f"a frame is not a readable JPEG, PNG or WebP: {error}") from error

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from eilev.bundle.answers import Answer, Writing
 from eilev.bundle.onnx_engine import OnnxEngine
-from eilev.clips.decoder import Limits
 from eilev.clips.frame_choice import Frames
+from eilev.clips.limits import Limits
 from eilev.inputs.interleave import TooLongError
 from eilev.serving.chat import Chat, VideoSource, read_chat
 from eilev.serving.decoding import DecoderPool, Decoding
@@ -42,10 +42,12 @@ class Service:
     decoders: DecoderPool
 
     @classmethod
-    def start(cls, engine: OnnxEngine, num_decoders: int) -> "Service":
+    def start(
+        cls, engine: OnnxEngine, num_decoders: int, limits: Limits | None = None
+    ) -> "Service":
         """Start the decoding processes, and return once every part has worked once."""
         manifest = engine.manifest
-        decoding = Decoding(manifest.num_frames, manifest.frame_size, Limits())
+        decoding = Decoding(manifest.num_frames, manifest.frame_size, limits or Limits())
         service = cls(engine, DecoderPool(num_decoders, decoding))
         engine.warm_up()
         service.decoders.warm_up()

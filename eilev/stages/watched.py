@@ -61,7 +61,6 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     "evaluate": (
         "eilev/clips",
-        "eilev/config/clips.py",
         "eilev/config/conditions.py",
         "eilev/episodes",
         "eilev/evaluation",
@@ -84,7 +83,6 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     "report": (
         "eilev/clips",
-        "eilev/config/clips.py",
         "eilev/config/conditions.py",
         "eilev/parquet.py",
         "eilev/report",

@@ -23,8 +23,8 @@ from eilev.model.build import build_model, pretrained_place
 from eilev.model.checkpoint import load_inputs
 from eilev.model.language_model import load_language_codec
 from eilev.model.video_blip import VideoBlip
-from eilev.paths import DROP_UNFINISHED
 from eilev.parquet import text_array
+from eilev.paths import DROP_UNFINISHED
 from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import telling_tokens
 from eilev.training.episodes import map_episodes, write_episodes

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from eilev.bundle.answers import Writing
-from eilev.clips.decoder import Limits
+from eilev.clips.limits import Limits
 from eilev.inputs.turns import Turn
 from eilev.serving.api import Capacity, create_app
 from eilev.serving.media import load_clip

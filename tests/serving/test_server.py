@@ -19,7 +19,7 @@ import pytest
 
 from eilev.bundle.answers import Writing
 from eilev.bundle.onnx_engine import OnnxEngine
-from eilev.clips.decoder import Limits
+from eilev.clips.limits import Limits
 from eilev.inputs.turns import Turn
 from eilev.serving.api import Capacity
 from eilev.serving.media import load_clip
