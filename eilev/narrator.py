@@ -7,12 +7,13 @@ Torch is imported when a checkpoint is loaded, onnxruntime when a bundle is; nei
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
 from eilev.bundle.manifest import MANIFEST_FILE
 from eilev.clips.frame_choice import Frames
+from eilev.clips.limits import Limits
 from eilev.inputs.defaults import NarrationDefaults
 from eilev.inputs.footage import Footage, cut_clip
 from eilev.inputs.turns import Request, Turn, make_turns
@@ -46,10 +47,17 @@ class Narrator:
 
     backend: Backend
     defaults: NarrationDefaults
+    # The largest video that is decoded.
+    limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, device: str | None = None, dtype: str | None = None
+        cls,
+        name: str | Path,
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        limits: Limits | None = None,
     ) -> Self:
         """Load a model.
 
@@ -58,6 +66,7 @@ class Narrator:
                 the name of a BLIP-2 checkpoint on the hub, `OWNER/NAME` or `OWNER/NAME@REVISION`.
             device: of a checkpoint, such as "cuda:1"; the first GPU, or else the CPU, by default.
             dtype: of a checkpoint's numbers: "float32" (default), "bfloat16" or "float16".
+            limits: the largest video that is decoded.
 
         Raises:
             DataError: there is no such model, or a file of it is missing or broken; it is named.
@@ -68,12 +77,13 @@ class Narrator:
         if (folder / MANIFEST_FILE).is_file():
             if device or dtype:
                 raise ValueError(f"{name}: 'device' and 'dtype' are for checkpoints, not bundles")
-            return cls(*_open_bundle(folder))
+            return cls(*_open_bundle(folder), limits or Limits())
         if folder.is_dir() and not (folder / "config.json").is_file():
             raise DataError(
                 f"{name}: neither a checkpoint (config.json) nor a bundle ({MANIFEST_FILE})"
             )
-        return cls(*_open_checkpoint(str(name), device, dtype or "float32"))
+        opened = _open_checkpoint(str(name), device, dtype or "float32")
+        return cls(*opened, limits or Limits())
 
     def narrate(
         self,
@@ -130,7 +140,7 @@ class Narrator:
             if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], str | None)):
                 raise ValueError(f"item {number} of {len(items)} is not a pair (video, text)")
         turns = make_turns([text for _, text in items], self.defaults.prompt)
-        return turns, [cut_clip(footage, self.defaults) for footage, _ in items]
+        return turns, [cut_clip(footage, self.defaults, self.limits) for footage, _ in items]
 
     def _generate(
         self,

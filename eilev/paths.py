@@ -6,6 +6,8 @@ DATA = Path("data")
 
 SYNTHETIC = DATA / "raw" / "synthetic"
 
+INVENTORY = DATA / "inventory" / "videos.json"
+
 NARRATIONS = DATA / "ingest" / "narrations.parquet"
 REJECTS = DATA / "ingest" / "rejects.parquet"
 INGEST_SUMMARY = DATA / "ingest" / "summary.json"
@@ -25,9 +27,13 @@ VALIDATION_PLOTS = DATA / "validate" / "plots"
 
 MODEL = DATA / "train" / "model"
 TRAIN_METRICS = DATA / "train" / "metrics.json"
+# How long it took, which no result depends on.
+TRAIN_EFFORT = DATA / "train" / "effort.json"
 LIVE = DATA / "train" / "live"
-# Not a DVC output: DVC deletes outputs before a stage runs, and a stopped run resumes from these.
+# Not a DVC output: what a stopped run resumes from, and the curves of the run that is going on.
 CHECKPOINTS = DATA / "train" / "checkpoints"
+# Environment variable: at 1, those of a training begun otherwise make way instead of stopping it.
+DROP_UNFINISHED = "EILEV_DROP_UNFINISHED"
 
 METRICS = DATA / "evaluate" / "metrics.json"
 PREDICTIONS = DATA / "evaluate" / "predictions.parquet"

@@ -61,7 +61,7 @@ SPLIT = pa.schema(
     ]
 )
 
-# A clip that could not be decoded has a null shard and row, and its reason in `error`.
+# A clip that could not be decoded has a null shard, row and decoder, and its reason in `error`.
 CLIPS_INDEX = pa.schema(
     [
         _field("narration_id", pa.string()),
@@ -69,6 +69,7 @@ CLIPS_INDEX = pa.schema(
         _field("shard", pa.string(), nullable=True),
         _field("row", pa.int32(), nullable=True),
         _field("num_frames", pa.int32()),
+        _field("decoder", pa.string(), nullable=True),
         _field("error", pa.string(), nullable=True),
     ]
 )

@@ -6,6 +6,7 @@ DVC decides what is up to date; Prefect adds logs, the record of runs, schedules
 """
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException
@@ -15,26 +16,32 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from eilev.io import DataError, read_json
-from eilev.paths import METRICS
+from eilev.lifetime.mend import mend
+from eilev.paths import DROP_UNFINISHED, METRICS
 from eilev.schema import SPLITS
 from flows import stages
 
 
 @task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)
-def repro(stage: str) -> None:
+def repro(stage: str, environment: dict[str, str]) -> None:
     """Bring one stage up to date."""
-    stages.run_stage(stage, get_run_logger().info)
+    stages.run_stage(stage, get_run_logger().info, environment=environment)
 
 
 @flow(persist_result=False)
-def pipeline(targets: list[str] | None = None) -> None:
+def pipeline(targets: list[str] | None = None, drop_unfinished: bool = False) -> None:
     """Bring the pipeline up to date, as `dvc repro` does.
 
     Args:
         targets: stages to bring up to date with all that they depend on; all stages if None.
+        drop_unfinished: whether the checkpoint of a training that was begun with other parameters
+            or data makes way; else such a training stops the run.
     """
+    for line in mend(Path.cwd()):
+        get_run_logger().warning(line)
+    environment = {DROP_UNFINISHED: "1"} if drop_unfinished else {}
     for stage in stages.stage_order(targets):
-        repro(stage)
+        repro(stage, environment)
     if METRICS.exists():
         table = accuracy_table(read_json(METRICS))
         create_table_artifact(table, key="metrics", description="Action accuracy by shots")

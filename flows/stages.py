@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,8 +45,15 @@ def stage_order(targets: Sequence[str] | None = None) -> list[str]:
         return [stage.addressing for stage in plan]
 
 
-def run_stage(stage: str, log: Callable[[str], None], grace_s: float = GRACE_S) -> None:
+def run_stage(
+    stage: str,
+    log: Callable[[str], None],
+    grace_s: float = GRACE_S,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Bring one stage up to date; `log` gets each line of its output as it comes.
+
+    The stage sees `environment` beside this process's own.
 
     Any exception, also one from `log` or from outside (cancellation), stops the stage with all its
     processes: SIGTERM, and SIGKILL after `grace_s` seconds.
@@ -56,7 +63,7 @@ def run_stage(stage: str, log: Callable[[str], None], grace_s: float = GRACE_S) 
     """
     dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
     tail: deque[str] = deque(maxlen=TAIL_LINES)
-    with _supervised(dvc, grace_s) as process:
+    with _supervised(dvc, grace_s, environment or {}) as process:
         for line in process.stdout or ():
             if text := line.rstrip():
                 tail.append(text)
@@ -69,7 +76,9 @@ def run_stage(stage: str, log: Callable[[str], None], grace_s: float = GRACE_S) 
 
 
 @contextmanager
-def _supervised(command: list[str], grace_s: float) -> Iterator[subprocess.Popen[str]]:
+def _supervised(
+    command: list[str], grace_s: float, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
     """Run `command` under the supervisor for as long as the block lasts."""
     process = subprocess.Popen(
         [sys.executable, str(SUPERVISOR), str(grace_s), *command],
@@ -78,7 +87,7 @@ def _supervised(command: list[str], grace_s: float) -> Iterator[subprocess.Popen
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=_environment(),
+        env={**_environment(), **environment},
         # Ctrl-C in a terminal reaches the flow only, which then stops the child in order.
         start_new_session=True,
     )

@@ -63,6 +63,20 @@ def llama_bundle(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def t5_bundle(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported bundle of the golden cases' T5."""
+    from eilev.model.checkpoint import load_model
+    from tests.tiny import write_tiny_bundle
+
+    folder = tmp_path_factory.mktemp("tiny-t5") / "bundle"
+    folder.mkdir()
+    loaded = load_model(reference / "t5")
+    loaded.model.eval()
+    write_tiny_bundle(folder, loaded)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def engine(tiny_bundle: Path) -> "OnnxEngine":
     from eilev.bundle.onnx_engine import OnnxEngine  # onnxruntime: only where it is asked for
 

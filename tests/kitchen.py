@@ -198,7 +198,8 @@ def write_shard(clips):
         for batch in table.to_batches(max_chunksize=CLIPS_PER_BATCH):
             file.write_batch(batch)
     index = pd.DataFrame({"narration_id": list(clips), "row": range(len(clips))})
-    index = index.assign(video_id="video", shard="clips-00000.arrow", num_frames=2, error=None)
+    index = index.assign(video_id="video", shard="clips-00000.arrow", num_frames=2)
+    index = index.assign(decoder="decord", error=None)
     write_table(index, schema.CLIPS_INDEX, paths.CLIPS / "index.parquet")
 
 

@@ -89,6 +89,7 @@ def _clips(narrations: pd.DataFrame, undecoded: int) -> pd.DataFrame:
             "shard": ["clips-00000.arrow"] * num_decoded + [None] * undecoded,
             "row": pd.Series([*range(num_decoded), *[None] * undecoded], dtype="Int32"),
             "num_frames": np.int32(4),
+            "decoder": "decord",
             "error": [None] * num_decoded + ["the video ends before the clip"] * undecoded,
         }
     )

@@ -14,6 +14,8 @@ _MARGIN, _LABELS, _COLUMN, _ROW, _HEAD = 20, 226, 94, 25, 42
 _WRITER, _READER = "#5b9a80", "#d08b2d"
 # A value of params.yaml, as dvc.yaml puts it in.
 _PARAM = re.compile(r"\$\{(?P<key>[\w.]+)\}")
+# Stages that depend on the list of the videos read the videos.
+_STANDS_FOR = {"data/inventory/videos.json": "${ingest.videos}"}
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ def _outs(stage: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _with_value(path: str, params: Any) -> str:
+    path = _STANDS_FOR.get(path, path)
+
     def value(found: re.Match[str]) -> str:
         entry = params
         for part in found["key"].split("."):

@@ -91,6 +91,12 @@ class Manifest(Section):
                 raise ValueError(f"'files' has '{name}', which is not a plain file name")
         return self
 
+    @property
+    def takes_questions(self) -> bool:
+        """Whether the model was trained with prompts; a bundle that does not say may have been."""
+        prompts = self.params.get("train", {}).get("prompts", [self.prompt or None])
+        return any(prompt is None or prompt.strip() for prompt in prompts)
+
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read and check manifest.json.

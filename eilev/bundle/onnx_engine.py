@@ -4,7 +4,7 @@ Preprocessing and token layout are the code that training used. The graphs are t
 bundle (eilev/bundle/manifest.py); the splice of the video features happens here, outside of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from eilev.bundle.answers import Answer, Writing
 from eilev.bundle.manifest import DECODER, EMBED, ENCODER, GRAPHS, VISION, BundleError, Manifest
 from eilev.bundle.sessions import open_session
 from eilev.clips.frame_choice import Frames
@@ -27,16 +28,6 @@ TokenIds = npt.NDArray[np.int64]
 
 # Clips in one pass of the vision graph: bounds its memory, whatever the number of shots.
 VISION_BATCH = 32
-
-
-@dataclass(frozen=True)
-class Completion:
-    """A greedy narration; `stopped`: the model ended it, rather than `max_new_tokens`."""
-
-    text: str
-    num_prompt_tokens: int
-    num_new_tokens: int
-    stopped: bool
 
 
 @dataclass
@@ -88,8 +79,8 @@ class OnnxEngine:
         return cls(manifest, codec, preprocessing, sessions)
 
     def narrate(self, turns: Sequence[Turn], clips: Sequence[Frames], max_new_tokens: int) -> str:
-        """Narrate the last turn of one episode; see `complete`."""
-        return self.complete([(turns, clips)], max_new_tokens)[0].text
+        """Narrate the last turn of one episode greedily; see `write`."""
+        return self.complete([(turns, clips)], Writing(max_new_tokens))[0].text
 
     def generate(
         self,
@@ -98,17 +89,26 @@ class OnnxEngine:
         num_beams: int = 1,
         length_penalty: float = 1.0,  # noqa: ARG002  (of beams; the interface is TorchEngine's)
     ) -> list[str]:
-        """Narrate the last turns of several episodes in one batch; see `complete`.
+        """Narrate the last turns of several episodes in one batch, greedily; see `write`.
 
         Raises:
-            ValueError: beams are asked for, or as `complete`.
+            ValueError: beams are asked for, or as `write`.
         """
         if num_beams != 1:
             raise ValueError("a bundle narrates greedily; beams need the checkpoint in torch")
-        return [completion.text for completion in self.complete(requests, max_new_tokens)]
+        return [answer.text for answer in self.complete(requests, Writing(max_new_tokens))]
 
-    def complete(self, requests: Sequence[Request], max_new_tokens: int) -> list[Completion]:
-        """Continue each episode greedily until its end-of-sequence token.
+    def complete(self, requests: Sequence[Request], writing: Writing) -> list[Answer]:
+        """The answers of `write` when they are finished."""
+        *_, answers = self.write(requests, writing)
+        return answers
+
+    def write(self, requests: Sequence[Request], writing: Writing) -> Iterator[list[Answer]]:
+        """Continue each episode until its end, token by token.
+
+        Yields:
+            After each token, all answers as far as they are written, those to the same request
+            beside each other. The records are the same each time; they grow.
 
         Raises:
             TooLongError: an episode with `max_new_tokens` exceeds the model's positions.
@@ -117,18 +117,34 @@ class OnnxEngine:
         """
         if any(turns and turns[-1].narration is not None for turns, _ in requests):
             raise ValueError("the last turn has its narration already")
-        layouts = [self.layout(turns, max_new_tokens) for turns, _ in requests]
+        layouts = [self.layout(turns, writing.max_new_tokens) for turns, _ in requests]
         state, logits = self._prefill(requests, layouts)
-        logits = logits[:, -1]
-        rows: TokenIds = np.full((len(requests), max_new_tokens), self.codec.eos_id)
-        running = np.ones(len(requests), dtype=bool)
-        for position in range(max_new_tokens):
-            rows[running, position] = logits.argmax(axis=-1)[running]
-            running &= rows[:, position] != self.codec.eos_id
-            if not running.any() or position + 1 == max_new_tokens:
-                break
-            logits = self._step(state, rows[:, position : position + 1])[:, -1]
-        return [self._completion(row, layout) for row, layout in zip(rows, layouts, strict=True)]
+        number = writing.num_answers
+        if number > 1:
+            state, logits = state.repeated(number), np.repeat(logits, number, axis=0)
+        answers = [
+            Answer(writing, self.codec, len(layout.input_ids), place)
+            for layout in layouts
+            for place in range(number)
+        ]
+        while True:
+            for answer, row in zip(answers, logits[:, -1], strict=True):
+                if answer.finish_reason is None:
+                    answer.add(row)
+            yield answers
+            if all(answer.finish_reason for answer in answers):
+                return
+            # What a finished row is fed changes nothing of the others.
+            logits = self._step(state, np.array([answer.tokens[-1:] for answer in answers]))
+
+    def room(self, turns: Sequence[Turn]) -> int | None:
+        """Most tokens that can follow an episode; None where positions are relative.
+
+        Raises:
+            TooLongError: there is no room for one.
+        """
+        used = len(self.layout(turns).input_ids)
+        return None if self.manifest.max_length is None else self.manifest.max_length - used + 1
 
     def prefill_logits(self, turns: Sequence[Turn], clips: Sequence[Frames]) -> Logits:
         """Logits of one episode whose last turn may have its narration.
@@ -138,7 +154,7 @@ class OnnxEngine:
             every token of the narration, shifted right by the start token.
 
         Raises:
-            ValueError: as `complete`.
+            ValueError: as `write`.
         """
         logits: Logits = self._prefill([(turns, clips)], [self.layout(turns)])[1][0]
         return logits
@@ -156,7 +172,7 @@ class OnnxEngine:
 
         Raises:
             TooLongError: the episode with a candidate exceeds the model's positions.
-            ValueError: as `complete`, or there is an empty candidate.
+            ValueError: as `write`, or there is an empty candidate.
         """
         rows = self.codec.encode_narrations(candidates, after_prompt=not self._encoder_decoder)
         layout = self.layout(turns, max(map(len, rows)))
@@ -266,13 +282,6 @@ class OnnxEngine:
             for layer in range(shape.num_layers)
             for part in ("key", "value")
         }
-
-    def _completion(self, row: TokenIds, layout: Layout) -> Completion:
-        ends = np.flatnonzero(row == self.codec.eos_id)
-        end = int(ends[0]) if ends.size else len(row)
-        text = self.codec.decode(row[:end].tolist()).strip()
-        # The end-of-sequence token was generated too.
-        return Completion(text, len(layout.input_ids), min(end + 1, len(row)), bool(ends.size))
 
     def _run(self, name: str, inputs: Arrays) -> Arrays:
         session = self.sessions[name]

@@ -1,131 +1,211 @@
-"""Frames of video files, decoded with decord; the only module that knows it.
+"""Clips out of a video file: the one function behind which decord and PyAV read.
 
-decord 0.6 has traps, each handled here and tested on real files:
-
-- After `get_batch` its decoder thread runs ahead until the rest of the file is in memory; a seek to
-  the start stops it (dmlc/decord issues 157 and 208), at the price of decoding there in vain.
-- In files with open groups of pictures (the default of x265) a seek lands some frames late, while
-  reading in order is right. `Video` seeks, so it checks the file and refuses it if need be;
-  `read_clip` reads in order.
-- Its thread also reports damage that it ran into further on, and after an error a reader may give
-  wrong frames: a failed read is tried once more with a new reader.
-- What it is given as bytes it prints when it can't read it, so bytes go through a file.
-- Its messages name C++ lines, and FFmpeg's log goes to stderr.
-
-A file whose header is damaged in a certain way aborts the process: decode in a child process where
-that matters.
+Which frames a clip has follows from what the container shows (container.py). decord reads clips
+that lie apart, where the container is one that it reads rightly; PyAV reads everything else, and
+clips that overlap in one pass. A file that damages or traps a decoder does so in the caller's
+process: process.py has one that may be killed.
 """
 
-import re
-import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Literal, TypeVar
 
-import decord
 import numpy as np
+from numpy.typing import NDArray
 
-from eilev.clips.frame_choice import Frames, Indices, VideoInfo, uniform_indices
+from eilev.clips.container import Track, probe
+from eilev.clips.decord_reader import DecordReader
+from eilev.clips.frame_choice import (
+    Frames,
+    Indices,
+    VideoInfo,
+    uniform_indices,
+    window_indices,
+)
+from eilev.clips.limits import (
+    Allow,
+    Limits,
+    RefusedError,
+    VideoError,
+    no_deadline,
+    seconds_to_decode,
+)
+from eilev.clips.pyav_reader import MiscountedError, PyavReader
 
 _Result = TypeVar("_Result")
+Decoder = Literal["decord", "pyav"]
 
-# Decoded frames that may pile up in memory before the decoder thread is stopped.
-_RUN_AHEAD_BYTES = 64 << 20
-# Seek targets on which seeking is compared with reading in order, and the frames read at most.
-_CHECKED_KEYS = 3
-_CHECKED_FRAMES = 1000
-# Grey levels: mean difference up to which two decoded frames count as the same one.
-_SAME_FRAME = 2.0
-# MP4 and MOV, Matroska and WebM, AVI. Anything else might be a playlist that makes FFmpeg open
-# other files and addresses.
-_CONTAINERS = re.compile(
-    rb".{4}(ftyp|moov|mdat|free|skip|wide)|\x1a\x45\xdf\xa3|RIFF.{4}AVI ", re.S
-)
-_DECORD_ERRORS = (decord.DECORDError, RuntimeError, AssertionError, StopIteration)
-_CPP_LOCATION = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
-
-
-class VideoError(ValueError):
-    """A video can't be decoded rightly; the message names the file and the reason."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The largest video that `read_clip` decodes."""
-
-    max_duration_s: float = 120.0
-    max_frames: int = 7200
-    # Width x height of a frame.
-    max_pixels: int = 3840 * 2160
+# Frames in all clips for each frame in any of them: up to this, reading them one by one is cheap.
+_OVERLAP = 1.25
 
 
 class Video:
-    """An open video file of which frames are read here and there; for one thread.
+    """A video file out of which clips are cut; for one thread.
 
     Attributes:
-        info: length and frame times.
+        decoder: which decoder has read the last clips.
     """
 
-    def __init__(self, path: Path, size: int) -> None:
-        """Open a video whose frames the decoder squashes to `size` x `size` pixels.
+    def __init__(
+        self,
+        path: Path,
+        size: int,
+        limits: Limits | None = None,
+        *,
+        name: str | None = None,
+        allow: Allow = no_deadline,
+    ) -> None:
+        """Read what the container says.
+
+        Args:
+            path: the file.
+            size: frames are squashed to this width and height in pixels.
+            limits: the largest video that is decoded.
+            name: what messages call the file; its path by default.
+            allow: told before each long step how many seconds it may take.
 
         Raises:
-            VideoError: there is no such file, it can't be decoded, or seeking in it is inexact.
+            VideoError: there is no such file, it can't be decoded, or its frames are too large.
         """
-        self._path, self._size = path, size
-        with _decoding(str(path)):
-            self._reader: Any = _open(path, size)
-            self.info = _info(self._reader)
-            exact = self._try(_seeks_exactly)
-        if not exact:
-            raise VideoError(
-                f"{path}: a seek gives other frames than reading in order (open groups of"
-                " pictures?); re-encode it, e.g. ffmpeg -i IN -c:v libx264 OUT.mp4"
-            )
+        self._path, self._size, self._limits = path, size, limits or Limits()
+        self._name, self._allow = name or str(path), allow
+        self.decoder: Decoder = "pyav"
+        self._counted = False
+        self._decord: DecordReader | None = None
+        with self._named():
+            self._track: Track = probe(path, self._limits, allow=allow)
 
-    def frames(self, indices: Indices) -> Frames:
-        """Decode the frames at rising `indices` (repeats allowed).
+    @property
+    def info(self) -> VideoInfo:
+        """When which frame is shown."""
+        return self._track.info
+
+    def clip(self, time_s: float | None, window_s: float, num_frames: int) -> Frames:
+        """Cut one clip; see `clips`.
 
         Returns:
-            uint8 array (len(indices), size, size, 3).
+            uint8 array (num_frames, size, size, 3).
 
         Raises:
-            VideoError: a frame can't be decoded.
+            VideoError: the clip lies outside of the video, is too long or can't be decoded.
         """
-        with _decoding(str(self._path)):
-            return self._try(lambda reader: self._read(reader, indices))
+        ((_, frames),) = self.clips([time_s], window_s, num_frames, _as_it_is)
+        if isinstance(frames, VideoError):
+            raise frames
+        return np.stack(frames)
 
-    def _try(self, use: Callable[[Any], _Result]) -> _Result:
-        """Use the reader, or a new one where that fails."""
-        if self._reader is not None:
-            with suppress(*_DECORD_ERRORS):
-                return self._use(use)
-        self._reader = _open(self._path, self._size)
-        return self._use(use)
+    def clips(
+        self,
+        times_s: Sequence[float | None],
+        window_s: float,
+        num_frames: int,
+        encode: Callable[[NDArray[np.uint8]], _Result],
+    ) -> Iterator[tuple[int, list[_Result] | VideoError]]:
+        """Cut clips, in the order in which they can be read.
 
-    def _use(self, use: Callable[[Any], _Result]) -> _Result:
-        # Kept only if all goes well.
-        reader, self._reader = self._reader, None
-        result = use(reader)
-        self._reader = reader
-        return result
+        Args:
+            times_s: what each clip is centred on, in seconds; None is the whole file.
+            window_s: seconds of video that belong to a time.
+            num_frames: frames of each clip, taken uniformly.
+            encode: what is kept of a frame, uint8 (size, size, 3).
 
-    def _read(self, reader: Any, indices: Indices) -> Frames:
-        batch: Frames = reader.get_batch(indices.tolist()).asnumpy()
-        if batch[0].nbytes * self.info.num_frames > _RUN_AHEAD_BYTES:
-            reader.seek(0)
-        return batch
+        Yields:
+            The clip's place in `times_s`, and what is kept of its frames or why there is none.
+        """
+        missing = dict(enumerate(times_s))
+        while missing:
+            try:
+                for place, clip in self._read(missing, window_s, num_frames, encode):
+                    del missing[place]
+                    yield place, clip
+            except MiscountedError:
+                try:
+                    self._count()
+                except VideoError as error:
+                    yield from ((place, error) for place in missing)
+                    return
+
+    def _read(
+        self,
+        times_s: dict[int, float | None],
+        window_s: float,
+        num_frames: int,
+        encode: Callable[[NDArray[np.uint8]], _Result],
+    ) -> Iterator[tuple[int, list[_Result] | VideoError]]:
+        chosen: dict[int, Indices] = {}
+        for place, time_s in list(times_s.items()):
+            try:
+                with self._named():
+                    chosen[place] = self._choose(time_s, window_s, num_frames)
+            except VideoError as error:
+                yield place, error
+        places, clips = list(chosen), list(chosen.values())
+        seconds = seconds_to_decode(_most_frames(clips, self._track), self._track.pixels)
+        self._allow(seconds)
+        for number, clip in self._read_frames(clips, encode):
+            if isinstance(clip, RefusedError):
+                yield places[number], VideoError(f"{self._name}: {clip}")
+            else:
+                yield places[number], clip
+            self._allow(seconds)
+
+    def _read_frames(
+        self, clips: Sequence[Indices], encode: Callable[[NDArray[np.uint8]], _Result]
+    ) -> Iterator[tuple[int, list[_Result] | RefusedError]]:
+        """Read clips by the decoder that suits them; PyAV tries what decord can't read."""
+        left = list(range(len(clips)))
+        if self._track.suits_decord and not _overlap(clips):
+            self.decoder, left = "decord", []
+            self._decord = self._decord or DecordReader(self._path, self._size)
+            for place, clip in self._decord.read(clips, encode):
+                if isinstance(clip, RefusedError):
+                    left.append(place)
+                else:
+                    yield place, clip
+        if left:
+            self.decoder = "pyav"
+            with PyavReader(self._path, self._size, self._track) as reader:
+                for number, clip in reader.read([clips[place] for place in left], encode):
+                    yield left[number], clip
+
+    def _choose(self, time_s: float | None, window_s: float, num_frames: int) -> Indices:
+        """The numbers of a clip's frames; RefusedError says why there are none."""
+        info, damage = self.info, self._track.damage
+        if time_s is None:
+            self._limits.check_length(info.duration_s, info.num_frames)
+            if damage:
+                raise RefusedError(damage)
+            return uniform_indices(info.num_frames, num_frames)
+        if damage and max(time_s - window_s / 2, info.start_s) + window_s > info.end_s:
+            raise RefusedError(f"{damage} at {info.end_s:.3f} s")
+        try:
+            return window_indices(time_s, window_s, num_frames, info)
+        except ValueError as error:
+            raise RefusedError(str(error)) from error
+
+    def _count(self) -> None:
+        """Where the packets mislead (fields in packets of their own, say): see what is decoded."""
+        with self._named():
+            if self._counted:
+                raise RefusedError("it shows other frames at every reading")
+            self._counted = True
+            self._track = probe(self._path, self._limits, by_decoding=True, allow=self._allow)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Add the file's name to the reason for which it is refused."""
+        try:
+            yield
+        except RefusedError as error:
+            raise error.kind(f"{self._name}: {error}") from error
 
 
 def read_clip(
     source: Path | bytes, num_frames: int, size: int, limits: Limits | None = None
 ) -> Frames:
     """Decode frames taken uniformly from a whole video, such as one that a client sends.
-
-    The limits are checked before more than one frame is decoded.
 
     Returns:
         uint8 array (num_frames, size, size, 3).
@@ -134,96 +214,35 @@ def read_clip(
         VideoError: the video can't be decoded or exceeds a limit.
     """
     if isinstance(source, Path):
-        return _read_clip(source, str(source), num_frames, size, limits or Limits())
-    with tempfile.NamedTemporaryFile(prefix="eilev-") as file:
+        return Video(source, size, limits).clip(None, 0.0, num_frames)
+    # A file without a name, in memory: it goes with this process, however that ends.
+    with os.fdopen(os.memfd_create("video"), "wb") as file:
         file.write(source)
         file.flush()
-        return _read_clip(Path(file.name), "the video", num_frames, size, limits or Limits())
+        path = Path(f"/proc/self/fd/{file.fileno()}")
+        return Video(path, size, limits, name="the video").clip(None, 0.0, num_frames)
 
 
-def _read_clip(path: Path, name: str, num_frames: int, size: int, limits: Limits) -> Frames:
-    with _decoding(name):
-        reader = _open(path, size)
-        info = _info(reader)
-        _check("seconds", info.duration_s, limits.max_duration_s)
-        _check("frames", info.num_frames, limits.max_frames)
-        height, width, _ = _open(path, -1)[0].shape
-        _check("pixels in a frame", height * width, limits.max_pixels)
-        return _read_in_order(reader, uniform_indices(info.num_frames, num_frames))
+def _as_it_is(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return frame
 
 
-def _check(unit: str, found: float, most: float) -> None:
-    if found > most:
-        raise _RefusedError(f"{found:g} {unit}, at most {most:g} are allowed")
+def _overlap(clips: Sequence[Indices]) -> bool:
+    """Whether reading clip by clip would decode much of the video several times."""
+    if not clips:
+        return False
+    spans = sorted((int(clip[0]), int(clip[-1]) + 1) for clip in clips)
+    covered, position = 0, 0
+    for start, end in spans:
+        covered += max(end - max(start, position), 0)
+        position = max(position, end)
+    return sum(end - start for start, end in spans) > _OVERLAP * covered
 
 
-def _open(path: Path, size: int) -> Any:
-    if not path.is_file():
-        raise _RefusedError("no such file")
-    with path.open("rb") as file:
-        if not _CONTAINERS.match(file.read(16)):
-            raise _RefusedError("not an MP4, MOV, Matroska, WebM or AVI file")
-    decord.logging.set_level(decord.logging.QUIET)
-    # More threads would fight with those of other workers.
-    return decord.VideoReader(str(path), decord.cpu(0), width=size, height=size, num_threads=1)
-
-
-def _info(reader: Any) -> VideoInfo:
-    num_frames, fps = len(reader), float(reader.get_avg_fps())
-    times = np.asarray(reader.get_frame_timestamp(range(num_frames)), dtype=np.float64)
-    times -= times[0, 0]
-    # Some containers don't say how long the last frame lasts.
-    end = times[-1, 0] + (1 / fps if fps > 0 else 0.0)
-    return VideoInfo(num_frames, fps, float(max(times[-1, 1], end)), times[:, 0].copy())
-
-
-def _seeks_exactly(reader: Any) -> bool:
-    """Whether the first few seek targets hold the frames that reading in order gives."""
-    keys = [key for key in reader.get_key_indices() if 0 < key < _CHECKED_FRAMES][:_CHECKED_KEYS]
-    if not keys:
-        return True
-    in_order = _read_in_order(reader, np.array(keys, dtype=np.int64))
-    for key, expected in zip(keys, in_order, strict=True):
-        reader.seek(0)
-        sought = reader.get_batch([key]).asnumpy()[0]
-        if np.abs(sought.astype(np.int16) - expected).mean() > _SAME_FRAME:
-            return False
-    reader.seek(0)
-    return True
-
-
-def _read_in_order(reader: Any, indices: Indices) -> Frames:
-    """Frames at rising indices, without any seek but the one to the start."""
-    reader.seek(0)
-    repeats = Counter(indices.tolist())
-    kept: list[Frames] = []
-    for index in range(int(indices[-1]) + 1):
-        frame = reader.next()
-        if index in repeats:
-            kept += [frame.asnumpy()] * repeats[index]
-    return np.stack(kept)
-
-
-class _RefusedError(ValueError):
-    """A reason for a VideoError, to which `_decoding` adds the name."""
-
-
-@contextmanager
-def _decoding(name: str) -> Iterator[None]:
-    """Turn what goes wrong inside into a VideoError with the video's name."""
-    try:
-        yield
-    except _RefusedError as error:
-        raise VideoError(f"{name}: {error}") from error
-    except _DECORD_ERRORS as error:
-        raise VideoError(f"{name}: {_reason(str(error))}") from error
-
-
-def _reason(message: str) -> str:
-    """What a message of decord means, without C++ line numbers and stack."""
-    if "cannot find video stream" in message:
-        return "no video stream that can be decoded (only audio, an unknown codec, or cut off)"
-    detail = _CPP_LOCATION.sub("", message.partition("\n")[0]).strip()
-    if not detail or detail.startswith("Error reading"):
-        return "damaged or cut off"
-    return f"damaged or cut off ({detail})"
+def _most_frames(clips: Sequence[Indices], track: Track) -> int:
+    """Frames that are decoded for a clip, from the key frame before it to its end."""
+    keys = np.concatenate([[0], track.keys])
+    starts = [keys[np.searchsorted(keys, clip[0], side="right") - 1] for clip in clips]
+    return max(
+        (int(clip[-1] - start) for clip, start in zip(clips, starts, strict=True)), default=0
+    )

@@ -9,19 +9,39 @@ from numpy.typing import NDArray
 Frames = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 
-# decord's frame times are 32-bit floats; an hour into a video their steps are a quarter of this.
+# Containers round times, Matroska to this: frames may be off by as much.
 _TIME_TOLERANCE_S = 1e-3
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What is known of a video without decoding it."""
+    """When a player shows which frame.
 
-    num_frames: int
-    fps: float
-    duration_s: float
-    # Seconds from the first frame's start to each frame's start, shape (num_frames,).
+    Seconds are those of the container's clock, which starts with whatever it plays first: 0.5 is
+    the time of the first frame where the sound begins half a second earlier.
+
+    Attributes:
+        frame_times_s: when each shown frame starts, rising, shape (num_frames,).
+        end_s: when the last one ends.
+    """
+
     frame_times_s: NDArray[np.float64] = field(repr=False, compare=False)
+    end_s: float
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that are shown; at least 1."""
+        return len(self.frame_times_s)
+
+    @property
+    def start_s(self) -> float:
+        """When the first frame starts."""
+        return float(self.frame_times_s[0])
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first frame's start to the last one's end."""
+        return self.end_s - self.start_s
 
 
 def window_indices(
@@ -38,9 +58,9 @@ def window_indices(
     Raises:
         ValueError: the window lies wholly outside the video.
     """
-    if not -window_s / 2 <= timestamp_s <= info.duration_s + window_s / 2:
-        raise ValueError(f"{timestamp_s} s lies outside the video of {info.duration_s:.3f} s")
-    start = max(min(timestamp_s - window_s / 2, info.duration_s - window_s), 0.0)
+    if not info.start_s - window_s / 2 <= timestamp_s <= info.end_s + window_s / 2:
+        raise ValueError(f"{timestamp_s} s lies outside the video of {info.end_s:.3f} s")
+    start = max(min(timestamp_s - window_s / 2, info.end_s - window_s), info.start_s)
     bounds = np.array([start, start + window_s]) - _TIME_TOLERANCE_S
     first, end = np.searchsorted(info.frame_times_s, bounds)
     if end <= first:

@@ -7,18 +7,13 @@ prompt. `video.mp4@12.5` is the moment around second 12.5 of a longer video.
 """
 
 import argparse
-import multiprocessing
 import re
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from eilev import paths
-from eilev.clips.decoder import VideoError
-from eilev.clips.frame_choice import Frames
-from eilev.inputs.defaults import NarrationDefaults
-from eilev.inputs.footage import Footage, cut_clip
+from eilev.clips.limits import Limits
+from eilev.inputs.footage import Footage
 from eilev.narrator import Narrator
 
 _MOMENT = re.compile(r"(?P<path>.+)@(?P<seconds>\d+(\.\d+)?)")
@@ -51,6 +46,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--device", help="of a checkpoint, such as cuda:1")
     parser.add_argument("--dtype", help="of a checkpoint: float32, bfloat16 or float16")
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        default=Limits.max_pixels,
+        help="width x height of the largest frames that are decoded (%(default)s: 8K)",
+    )
+    parser.add_argument(
+        "--max-seconds",
+        type=float,
+        default=Limits.max_duration_s,
+        help="length of the longest file that is one clip (%(default)g)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -63,9 +70,11 @@ def run(options: argparse.Namespace) -> None:
     """
     footage, texts = parse_items(options.items, options.prompt)
     name = options.model or (paths.BUNDLE if paths.BUNDLE.is_dir() else paths.MODEL)
-    narrator = Narrator.from_pretrained(name, device=options.device, dtype=options.dtype)
-    clips = decode(footage, narrator.defaults)
-    items = list(zip(clips, texts, strict=True))
+    limits = Limits(max_pixels=options.max_pixels, max_duration_s=options.max_seconds)
+    narrator = Narrator.from_pretrained(
+        name, device=options.device, dtype=options.dtype, limits=limits
+    )
+    items = list(zip(footage, texts, strict=True))
     if options.candidate:
         scores = zip(narrator.score(items, options.candidate), options.candidate, strict=True)
         lines = [f"{score:8.4f}  {text}" for score, text in sorted(scores, reverse=True)]
@@ -98,24 +107,6 @@ def parse_items(items: Sequence[str], prompt: str | None) -> tuple[list[Footage]
             problem = "is empty" if is_empty else f"is the video '{text}'"
             raise ValueError(f"argument {2 * place + 2} {problem}, not a text; {_ORDER}")
     return footage, [*texts, prompt][: len(videos)]
-
-
-def decode(footage: Sequence[Footage], defaults: NarrationDefaults) -> list[Frames]:
-    """Clips of the videos, decoded in a child process, which a damaged file may crash.
-
-    Raises:
-        VideoError: a video can't be decoded; it is named.
-    """
-    context = multiprocessing.get_context("spawn")  # decord does not survive a fork
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        clips = []
-        for video in footage:
-            try:
-                clips.append(pool.submit(cut_clip, video, defaults).result())
-            except BrokenProcessPool as error:
-                name = video[0] if isinstance(video, tuple) else video
-                raise VideoError(f"{name}: damaged (it crashes the decoder)") from error
-    return clips
 
 
 def _footage(item: str, number: int) -> Footage:

@@ -23,9 +23,13 @@ class ClipsConfig(Section):
     jpeg_quality: Annotated[int, Field(ge=1, le=100)]
     """JPEG quality of the stored frames, in full colour resolution (halved, it blurs small objects
     away). 95 takes some 4 bits a pixel of a sharp photograph (docs/plan.md)."""
+    max_pixels: Positive
+    """Width x height of the largest frames that are decoded, by default 8K; a video of larger ones
+    is recorded as failed before one is decoded. `eilev narrate` and the server have the same limit,
+    `--max-pixels`."""
     shard_size: Positive
     """Clips per Arrow shard. Shards are memory-mapped, so this is about the number of files only:
     1,024 clips of the paper's size are about 0.6 GB, good for DVC and for copying."""
     processes: Positive
-    """Processes that decode, each with videos of its own. The result does not depend on it: the
-    default suits a laptop's 2 cores, the other sources expect 8."""
+    """Processes that decode, each with videos of its own. The result does not depend on it; one
+    takes up to 250 MiB. The default suits a laptop's 2 cores, the other sources expect 8."""

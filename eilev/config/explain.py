@@ -193,6 +193,8 @@ def _kind(node: Json) -> str:
 def _range(node: Json) -> str:
     low, high = node.get("minimum"), node.get("maximum")
     text = f" above {node['exclusiveMinimum']:g}" if "exclusiveMinimum" in node else ""
+    if "exclusiveMaximum" in node:
+        text += f"{' and' if text else ''} below {node['exclusiveMaximum']:g}"
     if high is not None:
         text += f" from {low:g} to {high:g}"
     elif low is not None:

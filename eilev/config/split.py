@@ -1,8 +1,13 @@
 """The section split: who is trained on."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from eilev.config.section import Positive, Section, Seed, Share
+
+# With all or none, a split would be empty.
+_Part = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class SplitConfig(Section):
@@ -22,9 +27,10 @@ class SplitConfig(Section):
     novel_val_share: Share
     """Share of the rare instances, by whole actions, that are held out to choose a recipe by
     (`novel_val`), so that `novel` is looked at once, at the end. The reference has none."""
-    train_val_share: Share
+    train_val_share: _Part
     """Random videos fill train and val up to this share of the (common) instances; the rest is
-    `test`. The reference's is 0.75; the kitchen's few thousand clips give more to training."""
-    train_share: Share
+    `test`. Each gets a video at least, so three videos are needed. The reference's share is 0.75;
+    the kitchen's few thousand clips give more to training."""
+    train_share: _Part
     """Of train and val, the share that is train, again by whole videos. The reference's is 0.75;
     the kitchen needs fewer clips to select a model by than to train it."""

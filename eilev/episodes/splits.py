@@ -5,7 +5,6 @@ rare actions are `novel`, but for some to choose a recipe by, `novel_val`. By "v
 divided by video, nothing is novel.
 """
 
-import math
 from collections import Counter
 from typing import Any
 
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 from eilev.config.split import SplitConfig
 from eilev.schema import OTHER_VERB
 
+# One each for train, val and test.
+_LEAST_VIDEOS = 3
 _NO_RARE = "lower split.common_share or split.num_common_actions, or split by video"
 
 
@@ -34,6 +35,7 @@ def split_narrations(
         ValueError: a split would be empty; the message names the parameter to change, or how many
             videos are needed.
     """
+    _require_videos(narrations)
     rare = (
         _is_rare(narrations, config) if config.by == "action" else np.zeros(len(narrations), bool)
     )
@@ -78,53 +80,28 @@ def _split_rare(
 def _split_by_video(
     narrations: pd.DataFrame, config: SplitConfig, rng: np.random.Generator
 ) -> NDArray[np.object_]:
-    """Fill train + val with random videos up to its share, and train, of these, up to its own."""
+    """Fill train + val with random videos up to its share, and train, of these, up to its own.
+
+    Each of the three has a video, however few or unequal the videos are.
+    """
+    _require_videos(narrations, " for common actions" if config.by == "action" else "")
     counts = narrations["video_id"].value_counts().sort_index()
     counts = counts.iloc[rng.permutation(len(counts))]
     goal = round(config.train_val_share * counts.sum())
-    num_train_val = _prefix(counts.to_numpy(), goal)
+    num_train_val = min(max(_prefix(counts.to_numpy(), goal), 2), len(counts) - 1)
     num_train = _prefix(counts.to_numpy(), round(config.train_share * goal))
-    _require_each(narrations, counts.to_numpy().cumsum(), num_train, num_train_val)
     names = np.full(len(counts), "test", dtype=object)
     names[:num_train_val] = "val"
-    names[:num_train] = "train"
+    names[: min(max(num_train, 1), num_train_val - 1)] = "train"
     return narrations["video_id"].map(dict(zip(counts.index, names, strict=True))).to_numpy()
 
 
-def _require_each(
-    narrations: pd.DataFrame, filled: NDArray[np.integer[Any]], num_train: int, num_train_val: int
-) -> None:
-    """Check that train, val and test all have a video.
-
-    Args:
-        narrations: those that are divided.
-        filled: narrations of the first video, the first two, and so on.
-        num_train: videos for train.
-        num_train_val: videos for train and val.
-
-    Raises:
-        ValueError: one has none, or there are fewer than three videos.
-    """
-    size = _size(narrations)
-    if len(filled) < 3:
+def _require_videos(narrations: pd.DataFrame, which: str = "") -> None:
+    if narrations["video_id"].nunique() < _LEAST_VIDEOS:
         raise ValueError(
-            f"train, val and test take different videos, so at least 3 are needed, but there are"
-            f" {size} to divide among them: add videos"
+            f"train, val and test take different videos, so at least {_LEAST_VIDEOS} are needed,"
+            f" but there are only {_size(narrations)}{which}: add videos"
         )
-    if not num_train:
-        why = "split 'train' would be empty: raise split.train_val_share or split.train_share"
-    elif num_train_val >= len(filled):
-        most = math.floor(1000 * filled[-2] / filled[-1]) / 1000
-        why = f"split 'test' would be empty: lower split.train_val_share to {most} or less"
-    elif num_train_val == 1:
-        least = math.ceil(1000 * (filled[0] + 1) / filled[-1]) / 1000
-        why = f"split 'val' would be empty: raise split.train_val_share to {least} or more"
-    elif num_train >= num_train_val:
-        most = math.floor(1000 * filled[num_train_val - 2] / filled[num_train_val - 1]) / 1000
-        why = f"split 'val' would be empty: lower split.train_share to {most} or less"
-    else:
-        return
-    raise ValueError(f"{why} ({size} are to be divided)")
 
 
 def _size(narrations: pd.DataFrame) -> str:

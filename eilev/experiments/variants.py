@@ -6,7 +6,6 @@ The stages run as they are, in a folder of their own that links to what they sha
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from eilev import paths
 from eilev.config.compose import override
 from eilev.config.params import load_params
 from eilev.config.section import ParamsError
-from eilev.io import atomic_file
+from eilev.io import atomic_file, read_json, write_json
 from eilev.stages.watched import OF_AN_EXPERIMENT
 
 VARIANTS = Path("experiments/variants.yaml")
@@ -63,8 +62,9 @@ def run_variant(variant: str, seed: int, into: Path) -> None:
     prepare(folder, params)
     for stage in OF_AN_EXPERIMENT:
         subprocess.run(_command(stage, params["train"]["launch"]), cwd=folder, check=True)
-    with atomic_file(into / METRICS / f"{folder.name}.json") as temporary:
-        shutil.copyfile(folder / paths.METRICS, temporary)
+    metrics = read_json(folder / paths.METRICS)
+    metrics["model"]["seconds"] = read_json(folder / paths.TRAIN_EFFORT)["seconds"]
+    write_json(metrics, into / METRICS / f"{folder.name}.json")
 
 
 def variant_params(base: Mapping[str, Any], variant: str, seed: int) -> dict[str, Any]:

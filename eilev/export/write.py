@@ -48,12 +48,18 @@ def write_bundle(loaded: LoadedModel, info: BundleInfo, folder: Path) -> Manifes
 
 
 def git_revision() -> str | None:
-    """Commit of the code with "-dirty" if changed since; None outside a repository."""
+    """Commit of the code with "-dirty" if changed since; None outside a repository.
+
+    Lock files do not count: the run that asks rewrites them.
+    """
     if (git := shutil.which("git")) is None:
         return None
-    command = [git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    return result.stdout.strip() or None
+    head = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if head.returncode:
+        return None
+    changes = [git, "diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude,glob)**/dvc.lock"]
+    clean = subprocess.run(changes, capture_output=True, check=False).returncode == 0
+    return head.stdout.strip() + ("" if clean else "-dirty")
 
 
 def _manifest(loaded: LoadedModel, info: BundleInfo, files: dict[str, str]) -> Manifest:

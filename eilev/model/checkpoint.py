@@ -47,15 +47,25 @@ def save_model(
     """Write the checkpoint; an earlier one in `folder` is replaced only when all is written.
 
     `defaults`: which frames and prompt the model was trained on, for those who narrate with it.
+
+    Raises:
+        DataError: the weights cannot be written (a full disk).
     """
     with atomic_dir(folder) as temporary:
-        model.save_pretrained(temporary)
+        _save_weights(model, temporary, folder)
         if model.family.untied(model.config.text_config):
             _say_untied(temporary / CONFIG_FILE)
         save_codec(codec, temporary)
         preprocessing.to_file(temporary / PREPROCESSOR_FILE)
         if defaults is not None:
             defaults.write(temporary)
+
+
+def _save_weights(model: VideoBlip, temporary: Path, folder: Path) -> None:
+    try:
+        model.save_pretrained(temporary)
+    except SafetensorError as error:
+        raise DataError(f"{folder}: cannot be written: {error}") from error
 
 
 def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> LoadedModel:

@@ -12,12 +12,14 @@ import re
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from eilev.clips.decoder import Limits, VideoError, read_clip
+from eilev.clips.decoder import read_clip
 from eilev.clips.frame_choice import Frames, uniform_indices
+from eilev.clips.limits import Limits, RefusedError, VideoError
 
 # data:video/mp4;codecs=avc1;base64,AAAA...
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,]*)*;base64,", re.I)
 JPEG_FRAMES = "video/jpeg"
+_STILLS = ["JPEG", "PNG", "WEBP"]
 
 
 class MediaError(ValueError):
@@ -27,8 +29,9 @@ class MediaError(ValueError):
 def load_clip(url: str, num_frames: int, size: int, limits: Limits) -> Frames:
     """Frames taken uniformly from the whole video of a data URL.
 
-    `data:video/mp4;base64,...` (or another container that the decoder knows) and
-    `data:video/jpeg;base64,FRAME,FRAME,...`, frames that the client sampled itself.
+    `data:video/mp4;base64,...` (or another container that the decoder knows),
+    `data:video/jpeg;base64,FRAME,FRAME,...`, frames that the client sampled itself, and
+    `data:image/jpeg;base64,...`, a still.
 
     Args:
         url: the data URL.
@@ -50,6 +53,8 @@ def load_clip(url: str, num_frames: int, size: int, limits: Limits) -> Frames:
             "data:video/mp4;base64,..."
         )
     kind, payload = match["type"].lower(), url[match.end() :]
+    if kind.startswith("image/"):
+        return np.stack([_still(payload, size, limits)] * num_frames)
     if not kind.startswith("video/"):
         raise MediaError(f"'{kind}' is not a video; send data:video/mp4;base64,...")
     if kind == JPEG_FRAMES:
@@ -72,25 +77,23 @@ def _decode_base64(payload: str) -> bytes:
 
 def _jpeg_frames(payloads: list[str], num_frames: int, size: int, limits: Limits) -> Frames:
     if len(payloads) > limits.max_frames:
-        raise MediaError(f"{len(payloads)} frames, at most {limits.max_frames} are allowed")
+        raise MediaError(f"{len(payloads):,} frames; at most {limits.max_frames:,} are one clip")
     return np.stack(
         [
-            _jpeg(payloads[index], size, limits)
+            _still(payloads[index], size, limits)
             for index in uniform_indices(len(payloads), num_frames)
         ]
     )
 
 
-def _jpeg(payload: str, size: int, limits: Limits) -> Frames:
+def _still(payload: str, size: int, limits: Limits) -> Frames:
     try:
         # Opening reads the header only.
-        with Image.open(io.BytesIO(_decode_base64(payload)), formats=["JPEG"]) as image:
-            if image.width * image.height > limits.max_pixels:
-                raise MediaError(
-                    f"a frame has {image.width} x {image.height} pixels, "
-                    f"at most {limits.max_pixels} are allowed"
-                )
+        with Image.open(io.BytesIO(_decode_base64(payload)), formats=_STILLS) as image:
+            limits.check_frame(image.width, image.height)
             squashed = image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
             return np.asarray(squashed)
+    except RefusedError as error:
+        raise MediaError(f"a frame has {error}") from error
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise MediaError(f"a frame is not a readable JPEG: {error}") from error
+        raise MediaError(f"a frame is not a readable JPEG, PNG or WebP: {error}") from error

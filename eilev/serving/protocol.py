@@ -2,15 +2,26 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-MAX_NEW_TOKENS = 1024
+from eilev.bundle.answers import Writing
+from eilev.bundle.sampling import Sampling
+
+MAX_ANSWERS = 16
 
 
 class WireRecord(BaseModel):
     """Unknown fields are ignored: clients send many that change nothing here."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_given(cls, value: Any) -> Any:
+        """Clients send null for what their user has not set."""
+        if not isinstance(value, dict):
+            return value
+        return {name: field for name, field in value.items() if field is not None}
 
 
 class TextPart(WireRecord):
@@ -20,8 +31,8 @@ class TextPart(WireRecord):
     text: str
 
 
-class VideoUrl(WireRecord):
-    """Where a video is."""
+class Url(WireRecord):
+    """Where a video or an image is."""
 
     url: str
 
@@ -30,7 +41,24 @@ class VideoPart(WireRecord):
     """A video."""
 
     type: Literal["video_url"]
-    video_url: VideoUrl
+    video_url: Url
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.video_url.url
+
+
+class ImagePart(WireRecord):
+    """A still, which is a clip of one frame."""
+
+    type: Literal["image_url"]
+    image_url: Url
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.image_url.url
 
 
 def _as_parts(content: Any) -> Any:
@@ -38,7 +66,7 @@ def _as_parts(content: Any) -> Any:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-ContentPart = Annotated[TextPart | VideoPart, Field(discriminator="type")]
+ContentPart = Annotated[TextPart | VideoPart | ImagePart, Field(discriminator="type")]
 
 
 class UserMessage(WireRecord):
@@ -55,7 +83,14 @@ class AssistantMessage(WireRecord):
     content: Annotated[list[TextPart], BeforeValidator(_as_parts)]
 
 
-Message = Annotated[UserMessage | AssistantMessage, Field(discriminator="role")]
+class SystemMessage(WireRecord):
+    """What a chat model is told beforehand; this one has never been told anything."""
+
+    role: Literal["system", "developer"]
+    content: Annotated[list[TextPart], BeforeValidator(_as_parts)] = []
+
+
+Message = Annotated[UserMessage | AssistantMessage | SystemMessage, Field(discriminator="role")]
 
 
 class StreamOptions(WireRecord):
@@ -64,18 +99,85 @@ class StreamOptions(WireRecord):
     include_usage: bool = False
 
 
+def _as_texts(stop: Any) -> Any:
+    return [stop] if isinstance(stop, str) else stop
+
+
+NumTokens = Annotated[int, Field(ge=1)]
+StopText = Annotated[str, Field(min_length=1, max_length=256)]
+
+
 class ChatRequest(WireRecord):
-    """Body of POST /v1/chat/completions."""
+    """Body of POST /v1/chat/completions. Without a temperature the answer is greedy."""
 
     model: str
     messages: Annotated[list[Message], Field(min_length=1)]
-    max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_NEW_TOKENS)] | None = None
+    max_completion_tokens: NumTokens | None = None
     # The older name of the same.
-    max_tokens: Annotated[int, Field(ge=1, le=MAX_NEW_TOKENS)] | None = None
-    temperature: float | None = 0.0
-    n: int | None = 1
+    max_tokens: NumTokens | None = None
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    # vLLM's: -1 is all tokens.
+    top_k: Annotated[int, Field(ge=-1)] = -1
+    seed: int | None = None
+    n: Annotated[int, Field(ge=1, le=MAX_ANSWERS)] = 1
+    stop: Annotated[list[StopText], Field(max_length=4), BeforeValidator(_as_texts)] = []
+    logprobs: bool = False
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] = 0
     stream: bool = False
-    stream_options: StreamOptions | None = None
+    stream_options: StreamOptions = StreamOptions()
+
+    def writing(self, default_new_tokens: int, room: int | None) -> Writing:
+        """How its answers are written.
+
+        Args:
+            default_new_tokens: most tokens where the request does not say.
+            room: positions that are left; more than that is asked for in vain.
+        """
+        asked = self.max_completion_tokens or self.max_tokens or default_new_tokens
+        seed = None if self.seed is None else self.seed % 2**64
+        return Writing(
+            max_new_tokens=asked if room is None else min(asked, room),
+            sampling=Sampling(
+                self.temperature, self.top_k if self.top_k > 0 else None, self.top_p, seed
+            ),
+            num_answers=self.n,
+            stop=tuple(self.stop),
+            num_logprobs=self.top_logprobs if self.logprobs else None,
+        )
+
+
+# Fields that would change the answer and can't be had, with the values that ask for nothing.
+REFUSED: dict[str, tuple[Any, ...]] = {
+    "audio": (),
+    "bad_words": ([],),
+    "best_of": (1,),
+    "echo": (False,),
+    "frequency_penalty": (0,),
+    "function_call": ("none", "auto"),
+    "functions": ([],),
+    "guided_choice": (),
+    "guided_grammar": (),
+    "guided_json": (),
+    "guided_regex": (),
+    "ignore_eos": (False,),
+    "include_stop_str_in_output": (False,),
+    "logit_bias": ({},),
+    "min_p": (0,),
+    "min_tokens": (0,),
+    "modalities": (["text"],),
+    "prediction": (),
+    "presence_penalty": (0,),
+    "prompt_logprobs": (),
+    "repetition_penalty": (1,),
+    "response_format": ({"type": "text"},),
+    "stop_token_ids": ([],),
+    "structured_outputs": (),
+    "tool_choice": ("none", "auto"),
+    "tools": ([],),
+    "use_beam_search": (False,),
+    "web_search_options": (),
+}
 
 
 class Usage(WireRecord):

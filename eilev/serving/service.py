@@ -1,23 +1,37 @@
 """From the body of a chat request to a narration: parse, check, decode, generate."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pydantic_core
 from pydantic import ValidationError
 
-from eilev.bundle.onnx_engine import Completion, OnnxEngine
-from eilev.clips.decoder import Limits
+from eilev.bundle.answers import Answer, Writing
+from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.clips.frame_choice import Frames
+from eilev.clips.limits import Limits
 from eilev.inputs.interleave import TooLongError
 from eilev.serving.chat import Chat, VideoSource, read_chat
 from eilev.serving.decoding import DecoderPool, Decoding
 from eilev.serving.media import MediaError
-from eilev.serving.protocol import ApiError, ChatRequest
+from eilev.serving.protocol import REFUSED, ApiError, ChatRequest
 
 MODEL_ID = "eilev"
 
 # Pydantic puts the branch that it took through a union into the path of an error.
-_BRANCHES = frozenset({"user", "assistant", "text", "video_url"})
+_BRANCHES = frozenset(
+    {"user", "assistant", "system", "developer", "text", "video_url", "image_url"}
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that has been understood; none of its videos is decoded yet."""
+
+    request: ChatRequest
+    chat: Chat
+    writing: Writing
 
 
 @dataclass(frozen=True)
@@ -28,43 +42,48 @@ class Service:
     decoders: DecoderPool
 
     @classmethod
-    def start(cls, engine: OnnxEngine, num_decoders: int) -> "Service":
+    def start(
+        cls, engine: OnnxEngine, num_decoders: int, limits: Limits | None = None
+    ) -> "Service":
         """Start the decoding processes, and return once every part has worked once."""
         manifest = engine.manifest
-        decoding = Decoding(manifest.num_frames, manifest.frame_size, Limits())
+        decoding = Decoding(manifest.num_frames, manifest.frame_size, limits or Limits())
         service = cls(engine, DecoderPool(num_decoders, decoding))
         engine.warm_up()
         service.decoders.warm_up()
         return service
 
-    def answer(self, body: bytes) -> tuple[ChatRequest, Completion]:
-        """Narrate the last clip of a chat.
+    def understand(self, body: bytes) -> Asked:
+        """Read a request and check all of it that can be checked without its videos.
 
         Raises:
-            ApiError: 400 for a request that breaks a rule, 404 for another model, 422 for a video
-                that is refused or can't be decoded.
+            ApiError: 400 for a request that breaks a rule, 404 for another model.
         """
         request = parse_request(body)
-        chat = read_chat(request.messages, self.engine.manifest.prompt)
-        num_new = request.max_completion_tokens or request.max_tokens
-        num_new = num_new or self.engine.manifest.max_new_tokens
+        manifest = self.engine.manifest
+        chat = read_chat(request.messages, manifest.prompt, manifest.takes_questions)
         try:
-            self.engine.layout(chat.turns, num_new)  # before any video is decoded
+            room = self.engine.room(chat.turns)
         except TooLongError as error:
             code = "context_length_exceeded"
             raise ApiError(400, str(error), param="messages", code=code) from error
-        clips = self._clips(chat)
-        return request, self.engine.complete([(chat.turns, clips)], num_new)[0]
+        return Asked(request, chat, request.writing(manifest.max_new_tokens, room))
 
-    def _clips(self, chat: Chat) -> list[Frames]:
-        return [self._clip(video) for video in chat.videos]
+    def clip(self, video: VideoSource) -> Frames:
+        """Decode one video of a request.
 
-    def _clip(self, video: VideoSource) -> Frames:
+        Raises:
+            ApiError: 422, it is refused or can't be decoded.
+        """
         try:
             return self.decoders.load(video.url)
         except MediaError as error:
             message = f"{video.param}: {error}"
             raise ApiError(422, message, param=video.param, code="invalid_video") from error
+
+    def write(self, asked: Asked, clips: Sequence[Frames]) -> Iterator[list[Answer]]:
+        """The answers as they grow, see `OnnxEngine.write`."""
+        return self.engine.write([(asked.chat.turns, clips)], asked.writing)
 
 
 def parse_request(body: bytes) -> ChatRequest:
@@ -74,19 +93,21 @@ def parse_request(body: bytes) -> ChatRequest:
         ApiError: 400 naming the field, or 404 for another model.
     """
     try:
-        request = ChatRequest.model_validate_json(body)
+        fields = pydantic_core.from_json(body)
+        request = ChatRequest.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         param = _path(first["loc"]) or None
         raise ApiError(400, f"{param or 'body'}: {first['msg']}", param=param) from error
+    except ValueError as error:
+        raise ApiError(400, f"body: not JSON: {error}") from error
+    for name, harmless in REFUSED.items():
+        value = fields.get(name)
+        if value is not None and value not in harmless:
+            raise ApiError(400, f"{name}: this server can't do that; leave it out", param=name)
     if request.model != MODEL_ID:
         message = f"model '{request.model}' does not exist; this server has '{MODEL_ID}'"
         raise ApiError(404, message, param="model", code="model_not_found")
-    if request.temperature:
-        message = "temperature: narrations are greedy, only 0 is supported"
-        raise ApiError(400, message, param="temperature")
-    if request.n not in (None, 1):
-        raise ApiError(400, "n: only 1 is supported, answers are deterministic", param="n")
     return request
 
 

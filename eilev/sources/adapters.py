@@ -4,7 +4,6 @@ One adapter per source: `ego4d` (which the synthetic source is written for, too)
 and `table`, each in the module of its name.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from eilev.config.ingest import IngestConfig
@@ -15,6 +14,7 @@ from eilev.sources.ego4d import read_ego4d
 from eilev.sources.epic_kitchens import read_epic_kitchens
 from eilev.sources.synonyms import NO_SYNONYMS, read_synonyms
 from eilev.sources.table import read_table_source
+from eilev.sources.times import Rule
 
 
 def read_annotations(config: IngestConfig) -> Annotations:
@@ -27,11 +27,16 @@ def read_annotations(config: IngestConfig) -> Annotations:
     if not videos.is_dir():
         raise DataError(f"{videos}: no such folder; set ingest.videos in params.yaml")
     synonyms = None if config.synonyms is None else Path(config.synonyms)
-    return read_source(config.source, Path(config.annotations), videos, synonyms)
+    annotations = Path(config.annotations)
+    return read_source(config.source, annotations, videos, synonyms, config.epic_time)
 
 
 def read_source(
-    source: Source, annotations: Path, videos: Path | None, synonyms: Path | None = None
+    source: Source,
+    annotations: Path,
+    videos: Path | None,
+    synonyms: Path | None = None,
+    epic_time: Rule = "segment",
 ) -> Annotations:
     """Read the annotations of a source; without `videos` none is looked for on disk.
 
@@ -40,26 +45,34 @@ def read_source(
         annotations: a file, or a folder of them where the source may have several.
         videos: folder of the videos.
         synonyms: file that groups words into classes (`table` only).
+        epic_time: which of its two times a narration has (`epic_kitchens` only).
 
     Raises:
-        DataError: a path is missing, a file breaks its schema (the message has the key path or
-            column), or no narration is left (the message has the reasons).
+        DataError: a path is missing, a file is no annotation file of the source (the message has
+            the key path or column), or no narration is left (the message has the reasons).
     """
     if not (annotations.is_file() or (source != "ego4d" and annotations.is_dir())):
         raise DataError(f"{annotations}: no such file; set ingest.annotations in params.yaml")
     if source == "table":
         groups = NO_SYNONYMS if synonyms is None else read_synonyms(synonyms)
         result = read_table_source(annotations, videos, groups)
+    elif source == "epic_kitchens":
+        result = read_epic_kitchens(annotations, videos, epic_time)
     else:
-        result = _ADAPTERS[source](annotations, videos)
+        result = read_ego4d(annotations, videos)
     if result.narrations.empty:
-        counts = ", ".join(f"{count} {reason}" for reason, count in result.reject_counts().items())
-        reasons = f"all {len(result.rejects)} were left out: {counts}" if counts else "it has none"
-        raise DataError(f"{annotations}: no narrated action is usable; {reasons}")
+        raise DataError(f"{annotations}: no narrated action is usable; {_why_none(result)}")
     return result
 
 
-_ADAPTERS: dict[Source, Callable[[Path, Path | None], Annotations]] = {
-    "ego4d": read_ego4d,
-    "epic_kitchens": read_epic_kitchens,
-}
+def _why_none(result: Annotations) -> str:
+    examples = result.reject_examples()
+    reasons = [
+        f"{count} {reason}" + (f" (first {examples[reason]})" if reason in examples else "")
+        for reason, count in result.reject_counts().items()
+    ]
+    return (
+        f"all {len(result.rejects)} were left out: {', '.join(reasons)}"
+        if reasons
+        else "it has none"
+    )

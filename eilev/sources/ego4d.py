@@ -23,11 +23,12 @@ from eilev.language.words import (
 from eilev.sources.annotations import (
     VIDEO_NOT_FOUND,
     Annotations,
+    Kept,
     Reject,
-    Row,
     collect,
-    find_videos,
 )
+from eilev.sources.times import Timing, take_time
+from eilev.sources.video_files import find_videos
 
 _BY_CAMERA_WEARER = re.compile(r"#c\s+c", re.IGNORECASE)
 _NULL = type(None)
@@ -37,11 +38,14 @@ def read_ego4d(path: Path, videos: Path | None) -> Annotations:
     """Read `fho_main.json` video by video, filtered as the reference does.
 
     Kept are actions that are not rejected, are valid, and that the camera wearer does ("#C C").
+    Their time is the narrator's (`narration_timestamp_sec`), as in the reference, but where it lies
+    outside of the action's own segment: there it is the segment's middle.
     The noun class is that of the first object of change in a point-of-no-return frame; it is null
     where the annotators marked none. Videos are looked for in `videos` and the folders inside it.
+    A video, interval or action that breaks the schema is a reject with its key path.
 
     Raises:
-        DataError: the file is not JSON or breaks its schema (the message has the key path).
+        DataError: the file is not JSON, or has no list `videos`.
     """
     found = None if videos is None else find_videos(videos)
     try:
@@ -58,20 +62,51 @@ class _Action:
     where: str
     video_id: str
     narration_id: str
+    # Frames per second of the video; NaN where its metadata does not say.
+    fps: float
 
 
-def _actions(path: Path) -> Iterator[_Action]:
+def _actions(path: Path) -> Iterator[_Action | Reject]:
     for v, video in enumerate(_videos(path)):
         where = f"videos[{v}]"
-        video_id = _field(video, "video_uid", (str,), where)
-        number = 0
-        for i, interval in enumerate(_list(video, "annotated_intervals", where)):
-            inner = f"{where}.annotated_intervals[{i}]"
-            for a, record in enumerate(_list(interval, "narrated_actions", inner)):
-                place = f"{inner}.narrated_actions[{a}]"
-                uid = _dict(record, place).get("uid") or f"{video_id}_{number:05d}"
-                yield _Action(record, place, video_id, str(uid))
-                number += 1
+        try:
+            video_id = _field(video, "video_uid", (str,), where)
+            intervals = _list(video, "annotated_intervals", where)
+        except _SchemaError as error:
+            yield _reject(where, _video_id(video), error)
+            continue
+        yield from _actions_of_video(video, intervals, where, video_id)
+
+
+def _actions_of_video(
+    video: dict[str, Any], intervals: list[Any], where: str, video_id: str
+) -> Iterator[_Action | Reject]:
+    metadata = video.get("video_metadata")
+    fps = (_number(metadata, "fps") if isinstance(metadata, dict) else 0.0) or math.nan
+    number = 0
+    for i, interval in enumerate(intervals):
+        inner = f"{where}.annotated_intervals[{i}]"
+        try:
+            records = _list(interval, "narrated_actions", inner)
+        except _SchemaError as error:
+            yield _reject(inner, video_id, error)
+            continue
+        for a, record in enumerate(records):
+            place = f"{inner}.narrated_actions[{a}]"
+            uid = record.get("uid") if isinstance(record, dict) else None
+            name = str(uid or f"{video_id}_{number:05d}")
+            yield _Action(record, place, video_id, name, fps)
+            number += 1
+
+
+def _video_id(video: Any) -> str:
+    uid = video.get("video_uid") if isinstance(video, dict) else None
+    return uid if isinstance(uid, str) else ""
+
+
+def _reject(name: str, video_id: str, error: "_SchemaError", text: Any = None) -> Reject:
+    narration = text if isinstance(text, str) else None
+    return Reject(name, video_id, narration, "not in the schema", str(error))
 
 
 def _videos(path: Path) -> Iterator[Any]:
@@ -104,13 +139,19 @@ def _check_top_level(path: Path) -> None:
 
 
 # What the parser calls the start of a value.
-_KINDS = {"start_array": "list", "start_map": "dict", "string": "str", "null": "NoneType"}
+_KINDS = {"start_array": "list", "start_map": "dict", "string": "str", "null": "null"}
 
 
-def _convert(action: _Action, found: dict[str, str] | None) -> Row | Reject:
-    reason = _reject_reason(action, found)
-    if reason is None:
-        return _row(action, found)
+def _convert(action: _Action | Reject, found: dict[str, str] | None) -> Kept | Reject:
+    if isinstance(action, Reject):
+        return action
+    try:
+        reason = _reject_reason(action, found)
+        if reason is None:
+            return _kept(action, found)
+    except _SchemaError as error:
+        text = action.record.get("narration_text") if isinstance(action.record, dict) else None
+        return _reject(action.narration_id, action.video_id, error, text)
     text = action.record["narration_text"]
     return Reject(action.narration_id, action.video_id, text, reason)
 
@@ -119,7 +160,7 @@ def _reject_reason(action: _Action, found: dict[str, str] | None) -> str | None:
     """Why an action is left out; the first of several reasons, None where there is none."""
     record, where = action.record, action.where
     text = _field(record, "narration_text", (str, _NULL), where)
-    timestamp = _field(record, "narration_timestamp_sec", (int, float, _NULL), where)
+    _field(record, "narration_timestamp_sec", (int, float, _NULL), where)
     if _field(record, "is_rejected", (bool, _NULL), where):
         return "rejected"
     if not _field(record, "is_valid_action", (bool, _NULL), where):
@@ -128,28 +169,64 @@ def _reject_reason(action: _Action, found: dict[str, str] | None) -> str | None:
         return "empty narration"
     if not _BY_CAMERA_WEARER.match(text):
         return "not the camera wearer"
-    if timestamp is None or not math.isfinite(timestamp):
+    if math.isnan(_timing(action).time_s):
         return "missing timestamp"
     return VIDEO_NOT_FOUND if found is not None and action.video_id not in found else None
 
 
-def _row(action: _Action, found: dict[str, str] | None) -> Row:
-    record = action.record
+def _kept(action: _Action, found: dict[str, str] | None) -> Kept:
+    record, timing = action.record, _timing(action)
     narration = clean_narration(record["narration_text"])
     verb_class = _field(record, "structured_verb", (str, _NULL), action.where) or None
     noun_class = _noun_class(action)
     file = f"{action.video_id}.mp4"
-    return (
+    row = (
         action.narration_id,
         action.video_id,
         file if found is None else found[action.video_id],
-        float(record["narration_timestamp_sec"]),
+        timing.time_s,
         narration,
         verb_class,
         noun_class,
         _verb_word(narration, verb_class),
         _noun_word(narration, noun_class),
     )
+    return Kept(row, timing)
+
+
+def _timing(action: _Action) -> Timing:
+    told = _number(action.record, "narration_timestamp_sec")
+    return take_time(told, *_segment(action), "narration inside segment")
+
+
+def _segment(action: _Action) -> tuple[float, float]:
+    """Start and end in seconds: of the action, else its frames', else those of its marked frames.
+
+    NaN where the annotators gave none.
+    """
+    record = action.record
+    start, end = _number(record, "start_sec"), _number(record, "end_sec")
+    if start <= end:
+        return start, end
+    start, end = _number(record, "start_frame"), _number(record, "end_frame")
+    if not start <= end:
+        frames = record.get("frames")
+        listed = [f for f in frames if isinstance(f, dict)] if isinstance(frames, list) else []
+        marked = [n for f in listed if not math.isnan(n := _number(f, "video_frame"))]
+        start, end = min(marked, default=math.nan), max(marked, default=math.nan)
+    return start / action.fps, end / action.fps
+
+
+def _number(record: dict[str, Any], key: str) -> float:
+    """A finite number of 0 or more; NaN where there is none."""
+    value = record.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return math.nan
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.nan
+    return number if 0 <= number < math.inf else math.nan
 
 
 def _noun_class(action: _Action) -> str | None:
@@ -186,7 +263,7 @@ class _SchemaError(ValueError):
 
 def _dict(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _SchemaError(f"{where or 'the top level'} is {type(value).__name__}, expected dict")
+        raise _SchemaError(f"{where or 'the top level'} is {_kind(value)}, expected dict")
     return value
 
 
@@ -203,5 +280,9 @@ def _field(record: Any, key: str, kinds: tuple[type, ...], where: str) -> Any:
     value = record[key]
     if type(value) not in kinds:
         expected = " or ".join("null" if kind is _NULL else kind.__name__ for kind in kinds)
-        raise _SchemaError(f"{path} is {type(value).__name__}, expected {expected}")
+        raise _SchemaError(f"{path} is {_kind(value)}, expected {expected}")
     return value
+
+
+def _kind(value: Any) -> str:
+    return "null" if value is None else type(value).__name__

@@ -3,6 +3,7 @@
 import ast
 import math
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from eilev.language.words import find_words, first_verb
 from eilev.sources.annotations import (
     VIDEO_NOT_FOUND,
     Annotations,
+    Kept,
     Reject,
-    Row,
     collect,
-    find_videos,
 )
+from eilev.sources.csv_files import Layout, Record, read_layout, read_rows
 from eilev.sources.english.phrase_parts import compound_words
 from eilev.sources.english.phrases import to_sentence
+from eilev.sources.times import Rule, Timing, take_time
+from eilev.sources.video_files import find_videos
 
 _COLUMNS = [
     "narration_id",
@@ -37,25 +40,23 @@ _PARTS = ("verb", "noun")
 _TIME = re.compile(r"(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 
 
-def read_epic_kitchens(path: Path, videos: Path | None) -> Annotations:
+def read_epic_kitchens(path: Path, videos: Path | None, rule: Rule) -> Annotations:
     """Read one CSV file of segments or all of a folder; classes are named if their CSVs are there.
 
-    The time of a narration is its `narration_timestamp`. Where that is missing, as it is for the
-    narrations that the published EPIC_100_*_missing_timestamp_narrations.csv list, it is the middle
-    of the segment. Videos are found in the layouts of EPIC-55, EPIC-100 and the download script.
+    The time of a narration is the middle of its segment, or by the rule "narration" (the
+    reference's) its `narration_timestamp`; where the one is missing, it is the other. The published
+    EPIC_100_*_missing_timestamp_narrations.csv list narrations without a time of their own.
+    Videos are found in the layouts of EPIC-55, EPIC-100 and the download script. A row that can't
+    be read or lacks something is a reject.
 
     Raises:
         DataError: no file has segments, or a file lacks a column.
     """
     folder = path if path.is_dir() else path.parent
     names = {part: _class_names(folder / f"EPIC_100_{part}_classes.csv") for part in _PARTS}
-    context = _Context(names, _untimed(folder), None if videos is None else find_videos(videos))
-    segments = _read_segments(path)
-    records = (
-        dict(zip(segments.columns, map(str, values), strict=True))
-        for values in segments.itertuples(index=False, name=None)
-    )
-    return collect(records, lambda record: _convert(record, context))
+    found = None if videos is None else find_videos(videos)
+    context = _Context(names, _untimed(folder), found, rule)
+    return collect(_read_segments(path), lambda record: _convert(record, context))
 
 
 @dataclass(frozen=True)
@@ -68,40 +69,57 @@ class _Context:
     untimed: frozenset[str]
     # Video to its path; None where none is looked for.
     videos: dict[str, str] | None
+    # Which time counts.
+    rule: Rule
 
 
-def _convert(record: dict[str, str], context: _Context) -> Row | Reject:
-    video_id, phrase = record["video_id"], record["narration"]
+def _convert(record: Record, context: _Context) -> Kept | Reject:
+    values = record.cells
+    if record.fault:
+        return Reject(
+            record.place, "", record.text, "unreadable row", f"{record.place}: {record.fault}"
+        )
+    name, video_id, phrase = values["narration_id"], values["video_id"], values["narration"]
     file = f"{video_id}.MP4" if context.videos is None else context.videos.get(video_id)
-    sentence = to_sentence(phrase, _nouns(record))
-    time = _time(record, is_untimed=record["narration_id"] in context.untimed)
-    reason = _reject_reason(phrase, sentence, time, file)
+    sentence = to_sentence(phrase, _nouns(values))
+    timing = _timing(values, context)
+    reason = _reject_reason(values, sentence, timing, file)
     if reason is not None:
-        return Reject(record["narration_id"], video_id, phrase or None, reason)
-    verbs, nouns = _words(record, sentence)
-    return (
-        record["narration_id"],
+        return Reject(name or record.place, video_id, phrase or None, reason, record.place)
+    verbs, nouns = _words(values, sentence)
+    row = (
+        name,
         video_id,
         file,
-        time,
+        timing.time_s,
         sentence,
-        _class_name(record["verb_class"], context.class_names["verb"]),
-        _class_name(record["noun_class"], context.class_names["noun"]),
+        _class_name(values["verb_class"], context.class_names["verb"]),
+        _class_name(values["noun_class"], context.class_names["noun"]),
         verbs[0] if verbs else first_verb(sentence),
         nouns[0] if nouns else None,
     )
+    return Kept(row, timing)
 
 
-def _reject_reason(phrase: str, sentence: str, time: float, file: str | None) -> str | None:
+def _reject_reason(
+    values: Mapping[str, str], sentence: str, timing: Timing, file: str | None
+) -> str | None:
     """Why a segment is left out; the first of several reasons, None where there is none."""
+    missing = next((key for key in ("narration_id", "video_id") if not values[key]), None)
+    if missing:
+        return f"missing {missing}"
     if not sentence:
-        return "narration without a verb" if re.search(r"\w", phrase) else "empty narration"
-    if math.isnan(time):
+        return (
+            "narration without a verb"
+            if re.search(r"\w", values["narration"])
+            else "empty narration"
+        )
+    if math.isnan(timing.time_s):
         return "missing timestamp"
     return VIDEO_NOT_FOUND if file is None else None
 
 
-def _words(record: dict[str, str], sentence: str) -> tuple[list[str], list[str]]:
+def _words(record: Mapping[str, str], sentence: str) -> tuple[list[str], list[str]]:
     """Words for the verb and for the noun that are in the sentence, the best first."""
     noun, verb = compound_words(record["noun"]), compound_words(record["verb"])
     return (
@@ -121,21 +139,26 @@ def _untimed(folder: Path) -> frozenset[str]:
     return frozenset(ids)
 
 
-def _read_segments(path: Path) -> pd.DataFrame:
+def _read_segments(path: Path) -> Iterator[Record]:
     files = sorted(path.glob("EPIC_100_*.csv")) if path.is_dir() else [path]
-    tables = [(file, _read_csv(file)) for file in files]
+    layouts = [(file, read_layout(file, _COLUMNS)) for file in files]
     # A folder has tables of classes and of unlabelled test segments too.
-    chosen = [(f, t) for f, t in tables if not path.is_dir() or "narration" in t.columns]
+    chosen = [(f, at) for f, at in layouts if not path.is_dir() or "narration" in at.columns]
     if not chosen:
         raise DataError(f"{path}: no EPIC_100_*.csv with a column 'narration' is there")
-    for file, table in chosen:
-        missing = [name for name in _COLUMNS if name not in table.columns]
-        if missing:
-            raise DataError(
-                f"{file}: column '{missing[0]}' is missing; give EPIC_100_train.csv"
-                " or EPIC_100_validation.csv as published"
-            )
-    return pd.concat([table for _, table in chosen], ignore_index=True).fillna("")
+    for file, layout in chosen:
+        _check_columns(file, layout)
+    for file, layout in chosen:
+        yield from read_rows(file, layout)
+
+
+def _check_columns(file: Path, layout: Layout) -> None:
+    missing = [name for name in _COLUMNS if name not in layout.columns]
+    if missing:
+        raise DataError(
+            f"{file}: column '{missing[0]}' is missing; give EPIC_100_train.csv"
+            " or EPIC_100_validation.csv as published"
+        )
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -156,7 +179,7 @@ def _class_names(path: Path) -> dict[str, str]:
     return dict(zip(table["id"], keys, strict=True))
 
 
-def _nouns(record: dict[str, str]) -> list[str]:
+def _nouns(record: Mapping[str, str]) -> list[str]:
     try:
         return [str(noun) for noun in ast.literal_eval(record["all_nouns"] or "[]")]
     except (ValueError, SyntaxError, TypeError):
@@ -167,11 +190,11 @@ def _class_name(number: str, names: dict[str, str]) -> str | None:
     return names.get(number, number) if number.isdigit() else None
 
 
-def _time(record: dict[str, str], *, is_untimed: bool) -> float:
-    """Seconds; NaN where neither the narration's time nor the segment's is readable."""
-    spoken = math.nan if is_untimed else _seconds(record.get("narration_timestamp", ""))
-    middle = (_seconds(record["start_timestamp"]) + _seconds(record["stop_timestamp"])) / 2
-    return middle if math.isnan(spoken) else spoken
+def _timing(values: Mapping[str, str], context: _Context) -> Timing:
+    is_untimed = values["narration_id"] in context.untimed
+    told = math.nan if is_untimed else _seconds(values.get("narration_timestamp", ""))
+    start, stop = _seconds(values["start_timestamp"]), _seconds(values["stop_timestamp"])
+    return take_time(told, start, stop, context.rule)
 
 
 def _seconds(text: str) -> float:

@@ -15,11 +15,13 @@ from eilev.config.launch import read_launch
 from eilev.config.section import load_section
 from eilev.config.train import TrainConfig
 from eilev.inputs.defaults import NarrationDefaults
-from eilev.io import write_json
+from eilev.io import replace_dir, write_json
 from eilev.model.checkpoint import save_model
+from eilev.model.video_blip import VideoBlip
 from eilev.parquet import read_table
 from eilev.stages.runner import stage
 from eilev.stages.watched import watched_files
+from eilev.training.result import TrainResult
 from eilev.training.setup import (
     make_accelerator,
     make_reproducible,
@@ -51,7 +53,8 @@ def main() -> None:
         paths.CLIPS,
         paths.CHECKPOINTS,
     )
-    tracker = DvcLiveTracker(paths.LIVE) if accelerator.is_main_process else NullTracker()
+    live = paths.CHECKPOINTS / paths.LIVE.name
+    tracker = DvcLiveTracker(live) if accelerator.is_main_process else NullTracker()
     result = train(setup.model, setup.data, config, accelerator, tracker, resume)
     tracker.close()
     if accelerator.is_main_process:
@@ -62,14 +65,21 @@ def main() -> None:
             prompt=config.prompts[0],
         )
         save_model(setup.model, setup.codec, setup.data.preprocessing, paths.MODEL, defaults)
-        parameters = list(setup.model.parameters())
-        sizes = {
-            "parameters": sum(p.numel() for p in parameters),
-            "trainable": sum(p.numel() for p in parameters if p.requires_grad),
-        }
-        write_json(sizes | asdict(result), paths.TRAIN_METRICS)
+        _write_metrics(setup.model, result)
+        replace_dir(live, paths.LIVE)
         shutil.rmtree(paths.CHECKPOINTS, ignore_errors=True)
     accelerator.end_training()
+
+
+def _write_metrics(model: VideoBlip, result: TrainResult) -> None:
+    parameters = list(model.parameters())
+    sizes = {
+        "parameters": sum(p.numel() for p in parameters),
+        "trainable": sum(p.numel() for p in parameters if p.requires_grad),
+    }
+    metrics = asdict(result)
+    write_json(metrics.pop("effort"), paths.TRAIN_EFFORT)
+    write_json(sizes | metrics, paths.TRAIN_METRICS)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,18 @@ COMMON = (
     "eilev/vocabulary.py",
 )
 
-# Imported, but without a say in any result: one refuses bad parameters, the other is this list.
-UNWATCHED = ("eilev/config/params.py", "eilev/stages/watched.py")
+# Imported, but without a say in any result: what refuses bad parameters, how a stage ends, and this
+# list.
+UNWATCHED = (
+    "eilev/config/params.py",
+    "eilev/lifetime/__init__.py",
+    "eilev/lifetime/copies.py",
+    "eilev/lifetime/exclusive.py",
+    "eilev/lifetime/starters.py",
+    "eilev/stages/watched.py",
+)
 
-# Beyond COMMON, the stage's own module and its section's.
+# Beyond COMMON, the stage's own module and its section's; inventory, which always runs, has none.
 _ROOMS: Mapping[str, tuple[str, ...]] = {
     "synthesize": ("eilev/synthetic",),
     "ingest": ("eilev/language", "eilev/parquet.py", "eilev/sources"),
@@ -53,7 +61,6 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     "evaluate": (
         "eilev/clips",
-        "eilev/config/clips.py",
         "eilev/config/conditions.py",
         "eilev/episodes",
         "eilev/evaluation",
@@ -76,7 +83,6 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     "report": (
         "eilev/clips",
-        "eilev/config/clips.py",
         "eilev/config/conditions.py",
         "eilev/parquet.py",
         "eilev/report",

@@ -4,7 +4,6 @@ No random state is kept: every draw of a run depends on the seed and the step al
 """
 
 import hashlib
-import json
 import shutil
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -20,11 +19,17 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from eilev.io import DataError, atomic_dir, read_json, write_json
+from eilev.paths import DROP_UNFINISHED
 
 WEIGHTS = "weights.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 BEST = "best.safetensors"
 STATE = "state.json"
+# Of what these files hold; grows when a checkpoint of before could not be read any more.
+VERSION = 2
+
+# In messages: how many differences are named, and the longest value that is written out.
+MOST_NAMED, SHORT = 5, 40
 
 
 @dataclass
@@ -64,20 +69,30 @@ class Checkpoint:
     scaler: Mapping[str, float] | None = None
 
 
-def fingerprint(settings: Mapping[str, Any], files: Sequence[Path]) -> str:
-    """Hash everything a run's result depends on: settings and the contents of files.
+@dataclass(frozen=True)
+class Resumption:
+    """Where checkpoints lie, and which run may use them.
+
+    of: everything that the run's result depends on, by name: settings, and hashes of files
+        (`hash_files`). As JSON values, nested as they like.
+    drop_unfinished: whether the checkpoint of another run makes way for this one.
+    """
+
+    folder: Path
+    of: Mapping[str, Any]
+    drop_unfinished: bool = False
+
+
+def hash_files(files: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 of the contents of files, by the names that they are given.
 
     Raises:
         DataError: a file is missing.
     """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for path in files:
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError as error:
-            raise DataError(f"{path}: no such file; run the stage that writes it") from error
-        digest.update(f"{path.name}:{hashlib.sha256(content).hexdigest()}".encode())
-    return digest.hexdigest()
+    try:
+        return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename}: no such file; run the stage that writes it") from error
 
 
 def trained_names(model: nn.Module) -> frozenset[str]:
@@ -120,50 +135,124 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
-def save_checkpoint(checkpoint: Checkpoint, folder: Path, print_of_run: str) -> None:
-    """Write the checkpoint of a step, then remove the older ones: one is always whole."""
+def save_checkpoint(checkpoint: Checkpoint, resumption: Resumption) -> None:
+    """Write the checkpoint of a step, then remove the older ones: one is always whole.
+
+    Raises:
+        DataError: it cannot be written; the older ones are still there.
+    """
+    folder = resumption.folder
     target = folder / f"step-{checkpoint.progress.step:08d}"
     older = _checkpoints(folder)
-    with atomic_dir(target) as temporary:
-        save_file(dict(checkpoint.weights), temporary / WEIGHTS)
-        save_file(dict(checkpoint.optimizer), temporary / OPTIMIZER)
-        save_file(dict(checkpoint.best), temporary / BEST)
-        state = {"fingerprint": print_of_run, "scaler": checkpoint.scaler}
-        # Infinity, the loss before the first validation, is no JSON.
-        progress = asdict(checkpoint.progress)
-        if checkpoint.progress.best_step is None:
-            del progress["best_loss"]
-        write_json({**state, "progress": progress}, temporary / STATE)
+    try:
+        with atomic_dir(target) as temporary:
+            _write(checkpoint, resumption.of, temporary)
+    except SafetensorError as error:
+        raise DataError(f"{target}: cannot be written: {error}") from error
     for path in older:
         if path != target:
             shutil.rmtree(path)
 
 
-def load_checkpoint(folder: Path, print_of_run: str) -> Checkpoint | None:
-    """Read the newest checkpoint, or None where there is none of this very run.
+def _write(checkpoint: Checkpoint, of: Mapping[str, Any], folder: Path) -> None:
+    save_file(dict(checkpoint.weights), folder / WEIGHTS)
+    save_file(dict(checkpoint.optimizer), folder / OPTIMIZER)
+    save_file(dict(checkpoint.best), folder / BEST)
+    progress = asdict(checkpoint.progress)
+    # Infinity, the loss before the first validation, is no JSON.
+    if checkpoint.progress.best_step is None:
+        del progress["best_loss"]
+    state = {"version": VERSION, "of": of, "scaler": checkpoint.scaler, "progress": progress}
+    write_json(state, folder / STATE)
 
-    A checkpoint of another run (parameters, data or code have changed since) is left alone but
-    not used, and a line on stderr says so.
+
+def load_checkpoint(resumption: Resumption) -> Checkpoint | None:
+    """Read the newest checkpoint, or None where there is none.
+
+    The checkpoint of another run (parameters, data or code have changed since) is not used; where
+    `drop_unfinished` says so it is left to be replaced, and a line on stderr says what differs.
 
     Raises:
-        DataError: the checkpoint cannot be read.
+        DataError: the checkpoint cannot be read, or is of another run and not to be dropped.
     """
-    found = _checkpoints(folder)
+    found = _checkpoints(resumption.folder)
     if not found:
         return None
     newest = found[-1]
-    state = read_json(newest / STATE)
-    if state["fingerprint"] != print_of_run:
-        _tell(f"{newest}: made under other parameters or data, starting afresh")
-        return None
+    state = _read_state(newest / STATE)
     progress = state["progress"]
-    progress["history"] = [(step, values) for step, values in progress["history"]]
-    try:
-        weights, optimizer, best = (load_file(newest / n) for n in (WEIGHTS, OPTIMIZER, BEST))
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{newest}: not a readable checkpoint, delete it: {error}") from error
+    if differing := differences(state["of"], resumption.of):
+        told = f"{newest}: an unfinished training, begun with other {_listed(differing)}"
+        if not resumption.drop_unfinished:
+            raise DataError(
+                f"{told}; to go on with it put them back, to start afresh delete"
+                f" {resumption.folder} or set {DROP_UNFINISHED}=1"
+            )
+        _tell(f"{told}; starting afresh")
+        return None
+    weights, optimizer, best = (_read_tensors(newest / n) for n in (WEIGHTS, OPTIMIZER, BEST))
     _tell(f"{newest}: resuming")
-    return Checkpoint(Progress(**progress), weights, optimizer, best, state["scaler"])
+    return Checkpoint(progress, weights, optimizer, best, state["scaler"])
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Dotted names of what differs between two nested tables, with their values if these are short.
+
+    >>> differences({"train": {"seed": 0, "rate": 1.0}}, {"train": {"seed": 1, "rate": 1.0}})
+    ['train.seed (0, now 1)']
+    """
+    old, new = _flatten(before), _flatten(now)
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return [_describe(name, old.get(name), new.get(name)) for name in names]
+
+
+def _flatten(value: Any, name: str = "") -> dict[str, Any]:
+    """Leaves of nested tables and lists by dotted name; empty ones are leaves."""
+    if not isinstance(value, Mapping | list | tuple) or not value:
+        return {name: value} if name else {}
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
+    dot = f"{name}." if name else ""
+    return {leaf: v for key, part in items for leaf, v in _flatten(part, f"{dot}{key}").items()}
+
+
+def _describe(name: str, before: Any, now: Any) -> str:
+    if max(len(str(before)), len(str(now))) > SHORT:  # a hash tells nobody anything
+        return name
+    return f"{name} ({before}, now {now})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    delete = f"delete {path.parent} to start afresh"
+    try:
+        state = read_json(path)
+    except DataError as error:
+        raise DataError(f"{path}: damaged or missing; {delete}") from error
+    version = state.get("version") if isinstance(state, dict) else None
+    if version != VERSION:
+        raise DataError(
+            f"{path}: written by another version of EILeV (format {version}, not {VERSION});"
+            f" finish the training with that one, or {delete}"
+        )
+    try:
+        progress = Progress(**state["progress"])
+        progress.history = [(step, values) for step, values in progress.history]
+        return {"of": state["of"], "scaler": state["scaler"], "progress": progress}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: damaged: {error!r}; {delete}") from error
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise DataError(
+            f"{path}: damaged or missing ({error}); delete {path.parent} to start afresh"
+        ) from error
 
 
 def _tell(line: str) -> None:

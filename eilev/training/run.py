@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -25,6 +24,7 @@ from eilev.training.optim import build_optimizer
 from eilev.training.resume import (
     Checkpoint,
     Progress,
+    Resumption,
     copy_parameters,
     load_checkpoint,
     optimizer_tensors,
@@ -53,14 +53,6 @@ class TrainingData:
     # draws them like; int64 (number,), none where no episode is told in invented words.
     unlearnt: Tensor
     learnt: Tensor
-
-
-@dataclass(frozen=True)
-class Resumption:
-    """Where checkpoints lie, and the fingerprint of the run that may use them."""
-
-    folder: Path
-    fingerprint: str
 
 
 @dataclass
@@ -98,18 +90,38 @@ class Run:
         self.tracker.log(self.progress.step, values)
 
     def save(self, optimizer: Any) -> None:
-        """Write a checkpoint from the main process; the others do not wait for it."""
+        """Write a checkpoint from the main process; the others do not wait for it.
+
+        Raises:
+            TrainingError: a weight is not finite; the checkpoint of before stays.
+            DataError: it cannot be written; the checkpoint of before stays.
+        """
         if not self.accelerator.is_main_process:
             return
+        weights = copy_parameters(self.model, self.trained)
+        if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+            raise diverged(self, self.progress.step, "a weight", "not finite")
         scaler = self.accelerator.scaler
         checkpoint = Checkpoint(
             progress=self.progress,
-            weights=copy_parameters(self.model, self.trained),
+            weights=weights,
             optimizer=optimizer_tensors(optimizer),
             best=self.best,
             scaler=None if scaler is None else scaler.state_dict(),
         )
-        save_checkpoint(checkpoint, self.resumption.folder, self.resumption.fingerprint)
+        save_checkpoint(checkpoint, self.resumption)
+
+
+class TrainingError(ValueError):
+    """The run cannot go on; the message says at which step and what to change."""
+
+
+def diverged(run: Run, step: int, what: str, value: object) -> TrainingError:
+    """Say what of a step is not finite."""
+    return TrainingError(
+        f"{what} of step {step} is {value}: lower train.learning_rate or train.max_grad_norm, or"
+        f" train in a wider number format; delete {run.resumption.folder}, which leads to the same"
+    )
 
 
 @dataclass(frozen=True)
@@ -138,8 +150,8 @@ def start_run(
         The run, and the checkpoint that its phase continues from.
 
     Raises:
-        ValueError: no episodes to train on or to select by, nothing left to train, or a step that
-            the processes cannot share evenly.
+        ValueError: no episodes to train on or to select by, nothing left to train, a step that the
+            processes cannot share evenly, or a checkpoint that is damaged or of another run.
     """
     config.episodes_at_once(accelerator.num_processes)  # refuses an uneven share
     if not len(data.val):
@@ -150,7 +162,7 @@ def start_run(
         )
     phases = plan_phases(config, data.train.episodes)
     model.freeze(never_trained(phases))
-    checkpoint = load_checkpoint(resumption.folder, resumption.fingerprint)
+    checkpoint = load_checkpoint(resumption)
     if checkpoint:
         restore_parameters(model, checkpoint.weights)
         for step, values in checkpoint.progress.history:

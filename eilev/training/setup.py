@@ -24,12 +24,13 @@ from eilev.model.checkpoint import load_inputs
 from eilev.model.language_model import load_language_codec
 from eilev.model.video_blip import VideoBlip
 from eilev.parquet import text_array
+from eilev.paths import DROP_UNFINISHED
 from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import telling_tokens
 from eilev.training.episodes import map_episodes, write_episodes
 from eilev.training.naming import find_names
-from eilev.training.resume import fingerprint
-from eilev.training.run import Resumption, TrainingData
+from eilev.training.resume import Resumption, hash_files
+from eilev.training.run import TrainingData
 from eilev.training.unlearnt import unlearnt_tokens
 
 
@@ -140,10 +141,16 @@ def make_reproducible(accelerator: Accelerator) -> None:
         torch.set_num_threads(max(1, cores // accelerator.num_processes))
 
 
+# Parameters without a say in the result: a stopped run may go on with others.
+_FREE = frozenset({"num_workers", "checkpoint_every"})
+
+
 def resumption(
     config: TrainConfig, accelerator: Accelerator, inputs: list[Path], clips: Path, folder: Path
 ) -> Resumption:
-    """Fingerprint a run: parameters, launch settings, clips, and the files it is given.
+    """Say what a run depends on: parameters, launch settings, clips, and the files it is given.
+
+    Whether another run's checkpoint makes way is up to the environment (`DROP_UNFINISHED`).
 
     Args:
         config: The train section.
@@ -155,15 +162,22 @@ def resumption(
     Raises:
         DataError: an input is missing.
     """
-    settings = {
-        "train": config.model_dump(mode="json"),
+    of = {
+        "train": config.model_dump(mode="json", exclude=set(_FREE)),
         "processes": accelerator.num_processes,
         "accumulation": accelerator.gradient_accumulation_steps,
         "precision": accelerator.mixed_precision,
         "torch": torch.__version__,
-        "clips": {path.name: path.stat().st_size for path in sorted(clips.iterdir())},
+        "sizes": {str(path): path.stat().st_size for path in sorted(clips.iterdir())},
+        "files": hash_files({_name(path): path for path in inputs}),
     }
-    return Resumption(folder, fingerprint(settings, inputs))
+    return Resumption(folder, of, os.environ.get(DROP_UNFINISHED, "0") == "1")
+
+
+def _name(path: Path) -> str:
+    """What to call a file: code goes by its place in the package, wherever that lies."""
+    root = Path(__file__).parents[2]
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def _text_and_pixels(

@@ -20,8 +20,7 @@ class Tracker(Protocol):
 class DvcLiveTracker:
     """Writes one TSV file per metric for `dvc plots` and a summary of the latest values.
 
-    Starts the folder afresh: the trainer replays the history of a resumed run, since DVC has
-    deleted the stage's outputs by then.
+    Starts the folder afresh: the trainer replays the history of a resumed run.
     """
 
     def __init__(self, folder: Path):

@@ -1,12 +1,9 @@
 """The training loop; device, precision and process count come from Accelerate."""
 
 import math
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,57 +17,28 @@ from eilev.config.train import TrainConfig
 from eilev.model.video_blip import VideoBlip
 from eilev.training.augmentation.draws import seeded_generator
 from eilev.training.batches import model_inputs
-from eilev.training.curriculum import never_trained
 from eilev.training.optim import learning_rate
-from eilev.training.resume import Progress, copy_parameters, restore_parameters
+from eilev.training.result import TrainResult, finish
+from eilev.training.resume import (
+    Progress,
+    Resumption,
+    copy_parameters,
+)
 from eilev.training.run import (
     PhaseRun,
-    Resumption,
     Run,
     TrainingData,
+    diverged,
     start_phase,
     start_run,
 )
+from eilev.training.stopping import Stop, any_signal, stop_signals
 from eilev.training.tracking import Tracker
 from eilev.training.unlearnt import redraw
 from eilev.training.validation import is_better, validate
 
 # Steps between two rows of training metrics.
 LOG_EVERY = 10
-
-
-class TrainingError(ValueError):
-    """The run cannot go on; the message says at which step and what to change."""
-
-
-@dataclass(frozen=True)
-class PhaseResult:
-    """Optimiser steps of a phase, its seconds, and the clips that it had encoded only once.
-
-    Each clip counts as often as it has views.
-    """
-
-    steps: int
-    seconds: float
-    encoded_once: int
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a run came to; the scores are those of the best model, which `train` leaves in place.
-
-    steps: optimiser steps. seconds: of all sittings, validation included. val_score: share of
-    validation episodes narrated word for word. train_loss: mean over the last logged steps. phases:
-    of the curriculum by name.
-    """
-
-    steps: int
-    seconds: float
-    best_step: int
-    val_score: float
-    val_loss: float
-    train_loss: float
-    phases: dict[str, PhaseResult]
 
 
 def train(
@@ -84,18 +52,19 @@ def train(
     """Train through the curriculum's phases and leave the best weights of the last in `model`.
 
     A phase goes on from the last weights of the one before. Continues from the newest checkpoint of
-    the same run, with the same result as if it had never stopped. On SIGTERM a checkpoint is saved
-    and the process exits with 143.
+    the same run, with the same result as if it had never stopped. A signal to
+    stop (`eilev.training.stopping`) saves a checkpoint and exits with 128 + its number.
 
     Raises:
-        TrainingError: the loss is not finite.
-        ValueError: no episodes to train on or to select by, nothing left to train, or a step that
-            the processes cannot share evenly.
+        TrainingError: a loss, a gradient or a weight is not finite.
+        ValueError: no episodes to train on or to select by, nothing left to train, a step that the
+            processes cannot share evenly, or a checkpoint that is damaged, of another run or cannot
+            be written.
     """
     run, checkpoint = start_run(model, data, config, accelerator, tracker, resumption)
     progress = run.progress
     started = time.monotonic() - progress.seconds
-    with _stop_signal() as stop, _progress_bar(run) as bar:
+    with stop_signals() as stop, _progress_bar(run) as bar:
         for number in range(progress.phase, len(run.phases)):
             if number > progress.phase:
                 progress.phase, progress.phase_step, checkpoint = number, 0, None
@@ -105,7 +74,7 @@ def train(
                 _train_phase(run, phase, started, stop, bar)
             if len(progress.phase_ends) <= number:
                 progress.phase_ends.append(time.monotonic() - started)
-    return _finish(run)
+    return finish(run)
 
 
 def _note_encoded(progress: Progress, count: int) -> None:
@@ -114,9 +83,7 @@ def _note_encoded(progress: Progress, count: int) -> None:
     progress.encoded[progress.phase] += count
 
 
-def _train_phase(
-    run: Run, phase: PhaseRun, started: float, stop: threading.Event, bar: "tqdm[Any]"
-) -> None:
+def _train_phase(run: Run, phase: PhaseRun, started: float, stop: Stop, bar: "tqdm[Any]") -> None:
     """Take the steps that are left of the run's phase; `started` is as if in one sitting."""
     config, accelerator, progress = run.config, run.accelerator, run.progress
     meter = _Meter(accelerator)
@@ -125,7 +92,9 @@ def _train_phase(
             meter.add(_forward_backward(run, phase, batch, index % config.accumulation_steps))
         if not accelerator.sync_gradients:
             continue
-        loss, weight = meter.take_step(progress.step + 1)
+        loss, weight = meter.take_step()
+        if not math.isfinite(loss):
+            raise diverged(run, progress.step + 1, "the loss", loss)
         _update(run, phase, weight)
         progress.step += 1
         progress.phase_step += 1
@@ -133,16 +102,17 @@ def _train_phase(
         bar.update()
         last = progress.phase_step == run.phase.steps
         if last or progress.step % LOG_EVERY == 0:
-            _log_training(run, phase, meter.clips_per_s(), bar)
+            _log_training(run, phase)
+            _show(run, meter.clips_per_s(), bar)
         if last or progress.step % config.validate_every == 0:
             _validate(run, phase)
         progress.seconds = time.monotonic() - started
-        stopping = _any_process(accelerator, stop.is_set())
+        stopping = any_signal(accelerator, stop.signal)
         if stopping or progress.step % config.checkpoint_every == 0:
             run.save(phase.optimizer)
         if stopping:
             _tell_stopped(run)
-            raise SystemExit(128 + signal.SIGTERM)
+            raise SystemExit(128 + stopping)
 
 
 @dataclass
@@ -160,17 +130,12 @@ class _Meter:
         """Take what `_forward_backward` returns."""
         self._pieces.append(piece)
 
-    def take_step(self, step: int) -> tuple[float, float]:
+    def take_step(self) -> tuple[float, float]:
         """Return the mean loss of a step and the sum of its labels' weights, and start the next."""
         sums = self.accelerator.reduce(torch.stack(self._pieces).sum(0), "sum")
         loss, weight, clips = sums.tolist()
         self._pieces.clear()
         self._clips += clips
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"the loss of step {step} is {loss}: lower train.learning_rate or "
-                "train.max_grad_norm, or train in a wider number format"
-            )
         return loss / weight, weight
 
     def clips_per_s(self) -> float:
@@ -210,7 +175,10 @@ def _update(run: Run, phase: PhaseRun, weight: float) -> None:
     for parameter in phase.model.parameters():
         if parameter.grad is not None:
             parameter.grad.mul_(factor)
-    accelerator.clip_grad_norm_(phase.model.parameters(), config.max_grad_norm)
+    norm = accelerator.clip_grad_norm_(phase.model.parameters(), config.max_grad_norm)
+    # Under fp16 the scaler leaves such a step out, and goes on with a smaller scale.
+    if accelerator.scaler is None and not math.isfinite(norm):
+        raise diverged(run, progress.step + 1, "the gradient's norm", float(norm))
     rate = learning_rate(progress.phase_step, run.phase.steps, config, run.phase.config)
     for group in phase.optimizer.param_groups:
         group["lr"] = rate
@@ -218,33 +186,36 @@ def _update(run: Run, phase: PhaseRun, weight: float) -> None:
     phase.optimizer.zero_grad()
 
 
-def _any_process(accelerator: Accelerator, asked: bool) -> bool:
-    """Whether any process has been asked: all stop after the same step."""
-    flag = torch.tensor(float(asked), device=accelerator.device)
-    return bool(accelerator.reduce(flag, "sum") > 0)
-
-
 def _tell_stopped(run: Run) -> None:
     if run.accelerator.is_main_process:
         tqdm.write(f"stopped at step {run.progress.step}, resumable", sys.stderr)
 
 
-def _log_training(run: Run, phase: PhaseRun, clips_per_s: float, bar: "tqdm[Any]") -> None:
+def _log_training(run: Run, phase: PhaseRun) -> None:
     progress = run.progress
-    loss = sum(progress.losses) / len(progress.losses)
+    values = {
+        "loss": sum(progress.losses) / len(progress.losses),
+        "learning_rate": phase.optimizer.param_groups[0]["lr"],
+        "phase": progress.phase,
+    }
     progress.losses.clear()
-    rate = phase.optimizer.param_groups[0]["lr"]
-    values = {"loss": loss, "learning_rate": rate, "clips_per_s": clips_per_s}
-    values["phase"] = progress.phase
     run.log({f"train/{name}": value for name, value in values.items()})
+
+
+def _show(run: Run, clips_per_s: float, bar: "tqdm[Any]") -> None:
+    """Tell the bar what the record does not have: speed is another one every time."""
+    loss = run.progress.history[-1][1]["train/loss"]
     bar.set_description(f"train, {run.phase.config.name}", refresh=False)
-    bar.set_postfix(loss=f"{loss:.3f}", val=f"{progress.best_score:.3f}", refresh=False)
+    figures = {"loss": f"{loss:.3f}", "val": f"{run.progress.best_score:.3f}"}
+    bar.set_postfix(figures, clips_per_s=f"{clips_per_s:.0f}", refresh=False)
 
 
 def _validate(run: Run, phase: PhaseRun) -> None:
     """Score the model; keep its weights where it is the best of the last phase so far."""
     progress = run.progress
     scores = validate(phase.model, phase.val_batches, run.data.preprocessing, run.accelerator)
+    if not math.isfinite(scores.loss):
+        raise diverged(run, progress.step, "the validation loss", scores.loss)
     run.log(
         {
             "val/loss": scores.loss,
@@ -261,34 +232,6 @@ def _validate(run: Run, phase: PhaseRun) -> None:
         run.best = copy_parameters(run.model, run.trained)
 
 
-def _finish(run: Run) -> TrainResult:
-    progress, model = run.progress, run.model
-    assert progress.best_step is not None  # noqa: S101  (the last step is always validated)
-    restore_parameters(model, run.best)
-    model.freeze(never_trained(run.phases))
-    model.train(mode=False)
-    losses = [values["train/loss"] for _, values in progress.history if "train/loss" in values]
-    return TrainResult(
-        steps=progress.step,
-        seconds=round(progress.seconds, 1),
-        best_step=progress.best_step,
-        val_score=progress.best_score,
-        val_loss=progress.best_loss,
-        train_loss=losses[-1],
-        phases=_phase_results(run),
-    )
-
-
-def _phase_results(run: Run) -> dict[str, PhaseResult]:
-    ends = run.progress.phase_ends
-    starts = [0.0, *ends[:-1]]
-    rows = zip(run.phases, starts, ends, run.progress.encoded, strict=True)
-    return {
-        phase.config.name: PhaseResult(phase.steps, round(end - start, 1), encoded)
-        for phase, start, end, encoded in rows
-    }
-
-
 def _progress_bar(run: Run) -> "tqdm[Any]":
     return tqdm(
         total=run.num_steps,
@@ -297,14 +240,3 @@ def _progress_bar(run: Run) -> "tqdm[Any]":
         unit="step",
         disable=not run.accelerator.is_main_process,
     )
-
-
-@contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """Yield an event that SIGTERM sets, instead of ending the process in the middle of a step."""
-    stop = threading.Event()
-    previous = signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGTERM, previous)

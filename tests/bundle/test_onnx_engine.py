@@ -4,15 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from eilev.bundle.answers import Writing
 from eilev.bundle.manifest import BundleError
 from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.export.parity import torch_runner
-from eilev.export.write import BundleInfo, write_bundle
 from eilev.inputs.interleave import TooLongError
 from eilev.inputs.turns import Turn
 from eilev.model.checkpoint import load_model
 from eilev.model.torch_engine import TorchEngine
-from tests.tiny import IMAGE_SIZE, NARRATIONS, NUM_FRAMES, PROMPT, tiny_clips, tiny_model
+from tests.tiny import NARRATIONS, PROMPT, tiny_clips, tiny_model
 from tests.tiny_llama import tiny_llama_model
 
 NUM_NEW = 6
@@ -35,10 +35,7 @@ def pair(request):
     reference = request.getfixturevalue("reference")
     loaded = load_model(reference / "t5")
     loaded.model.eval()
-    folder = request.getfixturevalue("tmp_path_factory").mktemp("t5")
-    info = BundleInfo(NUM_FRAMES, 2 * IMAGE_SIZE, PROMPT, NUM_NEW, 18, None, {}, {})
-    write_bundle(loaded, info, folder)
-    return loaded, OnnxEngine.load(folder, num_threads=1)
+    return loaded, OnnxEngine.load(request.getfixturevalue("t5_bundle"), num_threads=1)
 
 
 def test_narrations_are_those_of_torch_whatever_the_batch(pair):
@@ -88,10 +85,10 @@ def test_beams_are_refused(engine):
 
 def test_counts_and_the_reason_of_the_end(engine):
     turns, clips = request(shots=1)
-    (short,) = engine.complete([(turns, clips)], max_new_tokens=1)
+    (short,) = engine.complete([(turns, clips)], Writing(1))
     assert short.num_new_tokens == 1
     assert short.num_prompt_tokens == len(engine.layout(turns).input_ids)
-    completions = engine.complete([request(1, seed) for seed in range(8)], max_new_tokens=40)
+    completions = engine.complete([request(1, seed) for seed in range(8)], Writing(40))
     for completion in completions:
         assert completion.stopped == (completion.num_new_tokens < 40)
 

@@ -14,7 +14,7 @@ def test_worked_examples() -> None:
 
 
 def info(times_s: np.ndarray, duration_s: float) -> VideoInfo:
-    return VideoInfo(len(times_s), 30.0, duration_s, times_s)
+    return VideoInfo(times_s, duration_s)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,9 @@ ROOT = Path(__file__).parents[2]
 MODELS = ("tiny", "blip2-opt-2.7b", "blip2-flan-t5-xl")
 SOURCES = ("synthetic", "ego4d", "epic_kitchens", "table")
 FULL = ["data=ego4d", "recipe=eilev", "model=blip2-opt-2.7b"]
+# The same with a model that is quickly counted.
+STEP = ["train.batch_size=128", "train.accumulation_steps=16"]
+SMALL = ["data=ego4d", "recipe=eilev", "model=tiny", *STEP]
 TINY = ["data=synthetic", "model=tiny"]
 
 
@@ -81,14 +84,10 @@ def test_the_published_run_is_of_the_planned_order(plan):
 
 
 def test_hours_and_memory_follow_from_the_parts(plan):
-    result = plan(
-        *FULL, "--episodes", "1000", "--gpu", "H100", "--gpus", "2", "--utilisation", "0.5"
-    )
+    result = plan(*FULL, "--episodes", "1000", "--gpu", "H100", "--utilisation", "0.5")
     compute, memory = result["compute"], result["memory"]
-    rate = 2 * 989.4e12 * 0.5
+    rate = 8 * 989.4e12 * 0.5
     assert compute["train_hours"] == pytest.approx(5000 * compute["episode"] / rate / 3600)
-    # A step stays what it is: two GPUs run four episodes of it at once, sixteen times.
-    assert (compute["episodes_per_step"], compute["episodes_at_once"]) == (128, 4)
     assert compute["steps"] == 40
     parts = ("weights", "gradients", "optimiser", "buckets", "step")
     assert memory["total"] == sum(memory[part] for part in parts)
@@ -96,7 +95,15 @@ def test_hours_and_memory_follow_from_the_parts(plan):
     assert memory["optimiser"] == 2 * memory["buckets"] == 2 * 4 * result["trainable"]
     # The frozen language model's bf16 copies live from forward to backward.
     assert memory["step"] > 2 * 2_651_596_800
-    assert plan(*FULL, "--episodes", "1000", "--gpus", "1")["memory"]["buckets"] == 0
+
+
+def test_a_step_stays_what_it_is_on_other_machines(plan):
+    two, one = (plan(*SMALL, "--episodes", "1000", "--gpus", gpus) for gpus in ("2", "1"))
+    # Two GPUs run four episodes of it at once, sixteen times.
+    assert two["compute"]["episodes_per_step"] == one["compute"]["episodes_per_step"] == 128
+    assert (two["compute"]["episodes_at_once"], one["compute"]["episodes_at_once"]) == (4, 8)
+    assert two["compute"]["steps"] == one["compute"]["steps"]
+    assert two["memory"]["buckets"] > one["memory"]["buckets"] == 0
 
 
 def test_clips_on_disk_and_on_their_way(plan):
@@ -136,9 +143,13 @@ def test_params_yaml_is_planned_by_the_data_that_is_there(plan, folder):
 
 
 def test_too_large_for_a_gpu_is_said(capsys):
-    main(["plan", *FULL, "--episodes", "1000", "--gpu", "L4", "--gpus", "4"])
+    main(["plan", *FULL, "--episodes", "1000", "--gpu", "L4"])
     text = capsys.readouterr().out
     assert "DOES NOT FIT" in text
+    assert "1 episode at once" in text
+    main(["plan", *SMALL, "--episodes", "1000", "--gpu", "L4", "--gpus", "4"])
+    text = capsys.readouterr().out
+    assert "DOES NOT FIT" not in text
     assert "2 episodes at once" in text
 
 

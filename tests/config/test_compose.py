@@ -135,7 +135,8 @@ def test_real_annotations_meet_the_profile(recipe, epic_kitchens, tmp_path, monk
     write_table(table, schema.NARRATIONS, paths.NARRATIONS)
     # No videos are here: every clip is said to have frames.
     clips = pd.DataFrame({"narration_id": table["narration_id"], "video_id": table["video_id"]})
-    clips = clips.assign(shard="clips-00000.arrow", row=range(len(clips)), num_frames=8, error=None)
+    clips = clips.assign(shard="clips-00000.arrow", row=range(len(clips)), num_frames=8)
+    clips = clips.assign(decoder="decord", error=None)
     write_table(clips, schema.CLIPS_INDEX, paths.CLIPS / "index.parquet")
     for stage in (split, episodes, validate):
         stage.main()

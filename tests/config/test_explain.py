@@ -110,6 +110,7 @@ def test_a_key_has_its_kind_its_values_and_its_docstring():
     [
         ("clips.frame_size", "whole number, 32 or more, a multiple of 32"),
         ("clips.jpeg_quality", "whole number from 1 to 100"),
+        ("split.train_share", "number above 0 and below 1"),
         ("split.num_common_actions", "whole number, 1 or more, or null"),
         ("split.by", "one of `action`, `video`"),
         ("train.betas", "list of 2 (number from 0 to 1)"),

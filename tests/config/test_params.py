@@ -103,6 +103,7 @@ def test_synonyms_are_for_tables_and_lie_where_dvc_watches(tmp_path):
         "annotations": "data/raw/mine",
         "videos": "videos",
         "synonyms": "data/raw/mine/synonyms.yaml",
+        "epic_time": "segment",
     }
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(params))

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from eilev.config.split import SplitConfig
 from eilev.episodes.splits import split_narrations
@@ -114,12 +115,10 @@ def test_the_seed_decides() -> None:
 @pytest.mark.parametrize(
     ("num_videos", "changes", "message"),
     [
-        (12, {"train_val_share": 1.0}, r"'test' .* split\.train_val_share"),
-        (12, {"train_share": 1.0}, r"'val' .* split\.train_share"),
-        (12, {"train_share": 0.0}, r"'train' .* split\.train_share"),
         (12, {"common_share": 1.0}, r"'novel' .* split\.common_share"),
         (12, {"num_common_actions": 9}, r"'novel' .* split\.num_common_actions"),
-        (2, {"by": "video"}, "at least 3 are needed, but there are .* of 2 videos"),
+        (1, {}, "at least 3 are needed, but there are only 120 narrations of 1 videos: add"),
+        (2, {"by": "video"}, "at least 3 are needed, but there are only .* of 2 videos: add"),
     ],
 )
 def test_an_empty_split_names_the_parameter(
@@ -127,6 +126,42 @@ def test_an_empty_split_names_the_parameter(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         split(narrations(ACTIONS, num_videos), **changes)
+
+
+def test_common_actions_need_three_videos_of_their_own() -> None:
+    table = narrations(ACTIONS, 3)
+    table["video_id"] = np.where(table["noun_class"] == "jar", "v02", "v00")
+    table.loc[table["noun_class"] == "bread", "video_id"] = "v01"
+    with pytest.raises(ValueError, match=r"100 narrations of 2 videos for common actions: add"):
+        split(table)
+
+
+@pytest.mark.parametrize("share", ["train_val_share", "train_share"])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_no_share_leaves_a_split_empty(share: str, value: float) -> None:
+    with pytest.raises(ValidationError, match=f"{share}\n"):
+        config(**{share: value})
+
+
+@pytest.mark.parametrize("num_videos", [3, 4])
+@pytest.mark.parametrize("share", [0.01, 0.6, 0.75, 0.99])
+@pytest.mark.parametrize("by", ["action", "video"])
+def test_three_videos_are_enough(num_videos: int, share: float, by: str) -> None:
+    table = narrations(ACTIONS, num_videos)
+    for seed in range(6):
+        result = split(table, seed, by=by, train_val_share=share, train_share=share)
+        common = result[result["split"] != "novel"]
+        assert set(common["split"]) == {"train", "val", "test"}
+        assert common.groupby("video_id")["split"].nunique().max() == 1
+
+
+def test_a_video_with_nearly_everything_leaves_one_for_each_other_split() -> None:
+    table = narrations([("cut", "onion")] * 100, 100)
+    table.loc[table["video_id"] < "v97", "video_id"] = "v00"
+    for seed in range(6):
+        sizes = split(table, seed, by="video")["split"].value_counts()
+        assert sizes.min() >= 1
+        assert len(sizes) == 3
 
 
 def test_some_rare_actions_are_held_out_to_choose_by() -> None:

@@ -4,27 +4,27 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from eilev.bundle.manifest import DECODER, ENCODER
+from eilev.bundle.manifest import DECODER
 from eilev.export.onnx import cache_shape, eager_attention, export_graph, graphs
 from eilev.inputs.preprocess import preprocess
 from eilev.model.checkpoint import load_weights
 from tests.export.sessions import Sessions, next_cache
-from tests.tiny import tiny_clips, tiny_model
+from tests.tiny import NUM_FRAMES, tiny_clips, tiny_model
 
-NUM_FRAMES = 4
 NUM_NEW = 12
 
 
 @pytest.fixture(scope="module", params=["opt", "t5"])
 def golden(reference, request, tmp_path_factory):
-    """The reference's language model exported; the other graphs are those of the tiny bundle."""
+    """The reference's language model exported; OPT's other graphs are those of the tiny bundle."""
     source = reference / request.param
-    folder = tmp_path_factory.mktemp(request.param)
     model = load_weights(source).eval()
-    with eager_attention(model):
-        for name, graph in graphs(model, NUM_FRAMES).items():
-            if name in (ENCODER, DECODER):
-                export_graph(graph, 18, folder / name)
+    if request.param == "t5":
+        folder = request.getfixturevalue("t5_bundle")
+    else:
+        folder = tmp_path_factory.mktemp("opt")
+        with eager_attention(model):
+            export_graph(graphs(model, NUM_FRAMES)[DECODER], 18, folder / DECODER)
     return request.param, model, Sessions(folder), load_file(source / "cases.safetensors")
 
 

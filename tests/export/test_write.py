@@ -1,4 +1,5 @@
 import shutil
+import subprocess
 
 import pytest
 from transformers import AutoTokenizer
@@ -62,3 +63,26 @@ def test_an_altered_or_missing_file_is_named(tiny_bundle, tmp_path, name):
 def test_git_revision_is_a_commit_or_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert git_revision() is None
+
+
+def git(folder, *arguments):
+    author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    command = ["git", *author, *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_revision_is_dirty_by_what_people_change(tmp_path, monkeypatch):
+    """Not by the lock file, which the run itself rewrites."""
+    for name in ("dvc.lock", "params.yaml"):
+        (tmp_path / name).write_text("1")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "Start")
+    head = git(tmp_path, "rev-parse", "HEAD").strip()
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path / "data")
+    assert git_revision() == head
+    (tmp_path / "dvc.lock").write_text("2")
+    assert git_revision() == head
+    (tmp_path / "params.yaml").write_text("2")
+    assert git_revision() == f"{head}-dirty"

@@ -1,10 +1,25 @@
-"""A temporary Prefect server for the session and a small DVC project for each test."""
+"""A real Prefect server for this folder's tests, and a small DVC project for each of them."""
 
+import os
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
-from prefect.testing.utilities import prefect_test_harness
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+from tests.conftest import ROOT
+
+START_S = 120  # until the server answers
 
 # Declared in neither graph order nor alphabetical order.
 DVC_YAML = """
@@ -24,19 +39,96 @@ stages:
 """
 
 
-@pytest.fixture(scope="session")
-def _server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+@dataclass(frozen=True)
+class Prefect:
+    """The `prefect` command, with a home and a server of its own."""
+
+    env: dict[str, str]
+
+    @property
+    def api(self) -> str:
+        return self.env["PREFECT_API_URL"]
+
+    def run(self, *arguments: str, folder: Path) -> None:
+        subprocess.run(command(arguments), cwd=folder, env=self.env, check=True)
+
+    @contextmanager
+    def service(self, *arguments: str, folder: Path) -> Iterator[None]:
+        """The command in the background, ended with all that it started."""
+        process = psutil.Popen(command(arguments), cwd=folder, env=self.env)
+        try:
+            yield
+        finally:
+            end(process)
+
+
+def command(arguments: tuple[str, ...]) -> list[str]:
+    return [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
+
+
+def end(process: psutil.Process) -> None:
+    family = [process, *process.children(recursive=True)]
+    for member in family:
+        member.terminate()
+    for member in psutil.wait_procs(family, timeout=20)[1]:
+        member.kill()
+    psutil.wait_procs(family, timeout=20)
+
+
+@pytest.fixture(scope="package")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
+    """Prefect with its server answering, this process and those that it starts its clients.
+
+    One for all tests, as each takes many seconds to start; it ends with this folder's tests.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = tmp_path_factory.mktemp("prefect")
+    own = {
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    prefect = Prefect(others | own)
+    with (
+        prefect.service("server", "start", "--port", str(port), folder=home),
+        temporary_settings({PREFECT_API_URL: prefect.api, PREFECT_HOME: home}),
+    ):
+        wait_until_healthy(prefect)
+        yield prefect
+        # What this process has yet to tell the server.
+        APILogWorker.drain_all()
+        EventsWorker.drain_all()
+
+
+def wait_until_healthy(prefect: Prefect) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{prefect.api}/health").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise AssertionError(f"the server at {prefect.api} does not answer")
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder: a DVC project whose stages first -> second -> third never ran."""
-    (tmp_path / "dvc.yaml").write_text(DVC_YAML)
+    write_project(tmp_path, DVC_YAML)
     (tmp_path / "source.txt").write_text("source\n")
     (tmp_path / "second.sh").write_text("cat a.txt > b.txt\necho made b\n")
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def write_project(folder: Path, dvc_yaml: str) -> None:
+    """A DVC project without Git."""
+    (folder / "dvc.yaml").write_text(dvc_yaml)
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")

@@ -19,14 +19,13 @@ from prefect.client.schemas.filters import (
     LogFilter,
     LogFilterFlowRunId,
 )
-from prefect.client.schemas.objects import TaskRun
-from prefect.client.schemas.sorting import ArtifactSort, TaskRunSort
+from prefect.client.schemas.objects import Artifact, State, TaskRun
+from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort
 from prefect.settings import get_current_settings
 
 from flows.pipeline import accuracy_table, pipeline
+from tests.conftest import ROOT
 from tests.flows.test_stages import alive
-
-ROOT = Path(__file__).parents[2]
 
 SAVES_WHEN_STOPPED = """
 trap 'echo saved > checkpoint; exit 1' TERM
@@ -35,7 +34,13 @@ echo $$ $! > pids
 wait
 """
 
-pytestmark = pytest.mark.usefixtures("_server")
+METRICS = {
+    "novel": {"bursty": {"shots": {"0": {"action_accuracy": 0.1}, "8": {"action_accuracy": 0.5}}}},
+    "data": {"burstiness": 1.0},
+}
+ROWS = [{"split": "novel", "condition": "bursty", "0": 0.1, "8": 0.5}]
+
+pytestmark = pytest.mark.usefixtures("prefect")
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,17 @@ class Run:
 
 
 def run(num_tasks: int, targets: list[str] | None = None) -> Run:
-    """Run the flow; the server hears of its tasks and log lines a moment later."""
+    """Run the flow in this process."""
     state = pipeline(targets, return_state=True)
+    assert state.state_details.flow_run_id is not None
+    return heard_of(state.state_details.flow_run_id, num_tasks)
+
+
+def heard_of(run_id: UUID, num_tasks: int) -> Run:
+    """A run that has ended; the server hears of its tasks and log lines a moment later."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        tasks, lines = recorded(state.state_details.flow_run_id)
+        state, tasks, lines = recorded(run_id)
         finals = [task for task in tasks if task.state and task.state.is_final()]
         ends = sum("Finished in state" in line for line in lines)
         if len(finals) == num_tasks and ends == num_tasks + 1:
@@ -62,9 +73,9 @@ def run(num_tasks: int, targets: list[str] | None = None) -> Run:
     raise AssertionError(f"the server never heard of the end of the run: {tasks} {lines}")
 
 
-def recorded(run_id: UUID | None) -> tuple[list[TaskRun], list[str]]:
-    assert run_id is not None
+def recorded(run_id: UUID) -> tuple[State, list[TaskRun], list[str]]:
     with get_client(sync_client=True) as client:
+        state = client.read_flow_run(run_id).state
         tasks = client.read_task_runs(
             flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id])),
             sort=TaskRunSort.ID_DESC,
@@ -72,7 +83,8 @@ def recorded(run_id: UUID | None) -> tuple[list[TaskRun], list[str]]:
         )
         log = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id])))
     tasks.sort(key=lambda task: str(task.start_time))
-    return tasks, [entry.message for entry in sorted(log, key=lambda entry: entry.timestamp)]
+    assert state is not None
+    return state, tasks, [entry.message for entry in sorted(log, key=lambda entry: entry.timestamp)]
 
 
 def test_runs_every_stage_once_then_nothing(project: Path) -> None:
@@ -82,45 +94,61 @@ def test_runs_every_stage_once_then_nothing(project: Path) -> None:
     assert (project / "c.txt").read_text() == "source\n"
     assert "made b" in first.lines
 
-    second = run(num_tasks=3)
-    assert [task.state_name for task in second.tasks] == ["Completed"] * 3  # not "Cached"
-    assert sum("didn't change, skipping" in line for line in second.lines) == 3
+    (project / "data" / "evaluate").mkdir(parents=True)
+    (project / "data" / "evaluate" / "metrics.json").write_text(json.dumps(METRICS))
+    second = run(num_tasks=2, targets=["second"])
+    assert [task.name for task in second.tasks] == ["first", "second"]
+    assert [task.state_name for task in second.tasks] == ["Completed"] * 2  # not "Cached"
+    assert sum("didn't change, skipping" in line for line in second.lines) == 2
+    # There were no metrics before.
+    (artifact,) = metrics_tables()
+    assert json.loads(str(artifact.data)) == accuracy_table(METRICS) == ROWS
+
+
+def metrics_tables() -> list[Artifact]:
+    with get_client(sync_client=True) as client:
+        named = ArtifactFilter(key=ArtifactFilterKey(any_=["metrics"]))
+        return client.read_artifacts(artifact_filter=named)
+
+
+def test_half_a_lock_file_is_mended_and_told(project: Path) -> None:
+    (project / "dvc.lock").write_text("schema: '2.0'\nstages:\n  first:\n    cm")
+    mended = run(num_tasks=1, targets=["first"])
+    assert mended.name == "Completed"
+    assert [line for line in mended.lines if line.startswith("dvc.lock: broken")]
 
 
 def test_failed_stage_fails_the_run_and_stops_it(project: Path) -> None:
+    """As the command tells it, and as the server does."""
     (project / "second.sh").write_text("echo the culprit is x.mp4\nexit 3\n")
-    failed = run(num_tasks=2)
+    result = subprocess.run(
+        [sys.executable, "-m", "flows.pipeline"],
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "error: stage 'second' failed" in result.stderr
+    failed = heard_of(newest_run(), num_tasks=2)
     assert failed.name == "Failed"
     assert "'second' failed" in failed.message
     assert "the culprit is x.mp4" in failed.message
     assert [task.name for task in failed.tasks] == ["first", "second"]
+    assert (project / "a.txt").exists()
     assert not (project / "c.txt").exists()
 
 
-def test_metrics_become_a_table(project: Path) -> None:
-    metrics = {
-        "novel": {
-            "bursty": {"shots": {"0": {"action_accuracy": 0.1}, "8": {"action_accuracy": 0.5}}}
-        },
-        "data": {"burstiness": 1.0},
-    }
-    (project / "data" / "evaluate").mkdir(parents=True)
-    (project / "data" / "evaluate" / "metrics.json").write_text(json.dumps(metrics))
-    run(num_tasks=1, targets=["first"])
+def newest_run() -> UUID:
     with get_client(sync_client=True) as client:
-        artifacts = client.read_artifacts(
-            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["metrics"])),
-            sort=ArtifactSort.CREATED_DESC,
-            limit=1,
-        )
-    expected = [{"split": "novel", "condition": "bursty", "0": 0.1, "8": 0.5}]
-    assert accuracy_table(metrics) == expected
-    assert json.loads(str(artifacts[0].data)) == expected
+        (newest,) = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+    return newest.id
 
 
 @pytest.fixture
 def flow_process(project: Path) -> Iterator[subprocess.Popen[str]]:
-    """`python -m flows.pipeline` in a process of its own, in the middle of its second stage."""
+    """`python -m flows.pipeline` in a process of its own, in the middle of a stage."""
+    (project / "dvc.yaml").write_text("stages: {second: {cmd: bash second.sh}}")
     (project / "second.sh").write_text(SAVES_WHEN_STOPPED)
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.pipeline"],
@@ -150,20 +178,6 @@ def test_stage_ends_with_the_flow(
         time.sleep(0.1)
     assert not any(alive(pid) for pid in pids)
     assert (project / "checkpoint").read_text() == "saved\n"
-
-
-def test_command_tells_what_failed(project: Path) -> None:
-    (project / "second.sh").write_text("echo the culprit is x.mp4\nexit 3\n")
-    result = subprocess.run(
-        [sys.executable, "-m", "flows.pipeline", "second"],
-        env=child_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 1
-    assert "error: stage 'second' failed" in result.stderr
-    assert (project / "a.txt").exists()
 
 
 def child_environment() -> dict[str, str]:

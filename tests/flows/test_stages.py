@@ -23,6 +23,12 @@ def ignore(line: str) -> None:
     """Log nothing."""
 
 
+def write_second(project: Path, script: str) -> None:
+    """Another second stage, with what the first one makes for it."""
+    (project / "second.sh").write_text(script)
+    (project / "a.txt").write_text("source\n")
+
+
 def alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -60,17 +66,22 @@ def test_lines_are_logged_as_they_come(project: Path) -> None:
     assert times["two"] - times["one"] > 0.9
 
 
+def test_a_stage_sees_the_environment_that_it_is_given(project: Path) -> None:
+    (project / "dvc.yaml").write_text("stages: {talk: {cmd: echo $EILEV_TOLD}}")
+    lines: list[str] = []
+    run_stage("talk", lines.append, environment={"EILEV_TOLD": "so"})
+    assert "so" in lines
+
+
 def test_failure_shows_the_last_lines(project: Path) -> None:
-    (project / "second.sh").write_text("echo 'the culprit is x.mp4' >&2\nexit 3\n")
-    run_stage("first", ignore)
+    write_second(project, "echo 'the culprit is x.mp4' >&2\nexit 3\n")
     with pytest.raises(StageError, match=re.compile("'second' failed.*the culprit is x.mp4", re.S)):
         run_stage("second", ignore)
     assert not (project / "b.txt").exists()
 
 
 def test_interruption_ends_every_process_of_the_stage(project: Path) -> None:
-    (project / "second.sh").write_text(STUBBORN)
-    run_stage("first", ignore)
+    write_second(project, STUBBORN)
 
     def interrupt(line: str) -> None:
         if line == "started":
@@ -85,8 +96,7 @@ def test_interruption_ends_every_process_of_the_stage(project: Path) -> None:
 
 
 def test_a_stage_that_ends_in_time_is_not_waited_for(project: Path) -> None:
-    (project / "second.sh").write_text("echo started\nsleep 600 &\nwait\n")
-    run_stage("first", ignore)
+    write_second(project, "echo started\nsleep 600 &\nwait\n")
 
     def interrupt(line: str) -> None:
         if line == "started":
@@ -99,8 +109,7 @@ def test_a_stage_that_ends_in_time_is_not_waited_for(project: Path) -> None:
 
 
 def test_what_a_stage_leaves_behind_is_ended(project: Path) -> None:
-    (project / "second.sh").write_text("sleep 600 &\necho $! > pids\ncat a.txt > b.txt\n")
-    run_stage("first", ignore)
+    write_second(project, "sleep 600 &\necho $! > pids\ncat a.txt > b.txt\n")
     run = threading.Thread(target=run_stage, args=("second", ignore), daemon=True)
     run.start()
     run.join(timeout=30)

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eilev.clips.decoder import VideoError, read_clip
+from eilev.clips.decoder import read_clip
+from eilev.clips.limits import Limits, VideoError
 from eilev.inputs.defaults import NarrationDefaults
 from eilev.inputs.footage import cut_clip
 from tests.videos import numbered_frame, read_numbers, write_video
@@ -57,8 +58,11 @@ def test_what_cannot_be_cut_is_named(video, tmp_path):
         with pytest.raises(ValueError, match=r"a\.mp4: the time is .*, expected seconds"):
             cut_clip((video, time_s), DEFAULTS)
     long = write_video(tmp_path / "long.mp4", 122, fps=1)
-    with pytest.raises(VideoError, match=r"long\.mp4: 122 seconds, at most 120 are allowed"):
+    with pytest.raises(VideoError, match=r"it lasts 122\.00 s; .* name a moment .*long\.mp4@12\.5"):
         cut_clip(long, DEFAULTS)
+    assert read_numbers(cut_clip(long, DEFAULTS, Limits(max_duration_s=122)))[-1] == 121
+    with pytest.raises(VideoError, match=r"a\.mp4: 64 x 48 pixels; at most 3,000 in all"):
+        cut_clip(video, DEFAULTS, Limits(max_pixels=3000))
     assert read_numbers(cut_clip((long, 100.0), DEFAULTS)) == [99, 99, 99, 99, 100]
 
 

@@ -19,7 +19,7 @@ def _sections() -> set[str]:
 
 def test_one_name_for_stage_section_and_module() -> None:
     modules = {path.stem for path in (ROOT / "eilev/stages").glob("*.py")}
-    assert set(STAGES) == _sections() == modules - {"__init__", "runner", "watched"}
+    assert set(STAGES) == _sections() == modules - {"__init__", "inventory", "runner", "watched"}
 
 
 def test_committed_params_are_valid() -> None:
@@ -43,11 +43,12 @@ def test_stage_depends_on_its_own_section_and_writes_its_own_folder(name: str) -
 
 
 def test_every_result_has_a_stage_that_writes_it() -> None:
+    inventory = yaml.safe_load((ROOT / "inventory/dvc.yaml").read_text())["stages"]
     outs = {
         out if isinstance(out, str) else next(iter(out))
-        for stage in STAGES.values()
+        for stage in [*STAGES.values(), *inventory.values()]
         for out in [*stage["outs"], *stage.get("metrics", []), *stage.get("plots", [])]
     }
-    constants = {value for name, value in vars(paths).items() if name.isupper()}
+    constants = {value for value in vars(paths).values() if isinstance(value, Path)}
     for path in constants - {paths.DATA, paths.CHECKPOINTS}:
         assert any(path.is_relative_to(out) or Path(out).is_relative_to(path) for out in outs), path

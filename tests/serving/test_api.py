@@ -1,11 +1,16 @@
 """The application in this process; test_server.py goes over real HTTP."""
 
+import base64
+import io
 import json
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
-from eilev.clips.decoder import Limits
+from eilev.bundle.answers import Writing
+from eilev.clips.limits import Limits
 from eilev.inputs.turns import Turn
 from eilev.serving.api import Capacity, create_app
 from eilev.serving.media import load_clip
@@ -39,7 +44,7 @@ def test_few_shot_request(client, service, video_urls):
     size = service.engine.manifest.frame_size
     clips = [load_clip(url, NUM_FRAMES, size, Limits()) for url in video_urls]
     turns = [Turn(PROMPT, NARRATIONS[0]), Turn(PROMPT, NARRATIONS[1]), Turn(PROMPT, None)]
-    (expected,) = service.engine.complete([(turns, clips)], 6)
+    (expected,) = service.engine.complete([(turns, clips)], Writing(6))
     (choice,) = answer["choices"]
     assert choice["message"] == {"role": "assistant", "content": expected.text}
     assert choice["finish_reason"] == ("stop" if expected.stopped else "length")
@@ -87,13 +92,13 @@ def error_of(response):
     [
         ({"model": "gpt-4o"}, 404, "model", "this server has 'eilev'"),
         ({"messages": []}, 400, "messages", "at least 1 item"),
-        ({"messages": None}, 400, "messages", "array"),
-        ({"messages": [{"role": "system", "content": "hi"}]}, 400, "messages.0", "'user'"),
+        ({"messages": None}, 400, "messages", "required"),
+        ({"messages": [{"role": "tool", "content": "hi"}]}, 400, "messages.0", "'user'"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
             400,
-            "messages.0.content.0",
-            "'video_url'",
+            "messages.0.content.0.image_url.url",
+            "required",
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "video_url", "video_url": {}}]}]},
@@ -102,9 +107,12 @@ def error_of(response):
             "required",
         ),
         ({"max_tokens": 0}, 400, "max_tokens", "greater than or equal to 1"),
-        ({"max_tokens": 500}, 400, "messages", "the model has 256"),
-        ({"temperature": 0.7}, 400, "temperature", "only 0 is supported"),
-        ({"n": 2}, 400, "n", "only 1 is supported"),
+        ({"temperature": 2.5}, 400, "temperature", "less than or equal to 2"),
+        ({"n": 17}, 400, "n", "less than or equal to 16"),
+        ({"stop": [""]}, 400, "stop.0", "at least 1"),
+        ({"tools": [{"type": "function"}]}, 400, "tools", "can't do that"),
+        ({"response_format": {"type": "json_object"}}, 400, "response_format", "can't do that"),
+        ({"frequency_penalty": 0.5}, 400, "frequency_penalty", "can't do that"),
     ],
 )
 def test_wrong_requests_name_the_field(client, video_urls, change, status, param, reason):
@@ -139,3 +147,136 @@ def test_too_large_a_body_is_refused(client):
     response = client.post(URL, content=b" " * (2**20 + 1))
     assert response.status_code == 413
     assert "1048576 bytes" in error_of(response)["message"]
+
+
+def text_of(response):
+    assert response.status_code == 200, response.text
+    return response.json()["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        dict.fromkeys(
+            [
+                "max_tokens",
+                "temperature",
+                "top_p",
+                "n",
+                "stop",
+                "seed",
+                "stream",
+                "stream_options",
+                "logprobs",
+                "tools",
+            ]
+        ),
+        {"max_tokens": 4096},
+        {"tools": [], "tool_choice": "none", "response_format": {"type": "text"}},
+        {"user": "me", "metadata": {"a": "b"}, "store": False, "logit_bias": {}},
+        {"frequency_penalty": 0.0, "presence_penalty": 0, "top_p": 1, "top_k": -1},
+    ],
+    ids=["null is not given", "more tokens than room", "nothing asked", "harmless", "defaults"],
+)
+def test_what_changes_nothing_passes(client, video_urls, fields):
+    plain = client.post(URL, json=body(video_urls[0]))
+    answer = client.post(URL, json=body(video_urls[0]) | fields)
+    assert text_of(answer).startswith(text_of(plain))
+
+
+def test_an_answer_ends_before_a_stop_text(client, video_urls):
+    whole = text_of(client.post(URL, json=body(video_urls[0], max_tokens=20)))
+    word = whole.split()[-1]
+    response = client.post(URL, json=body(video_urls[0], max_tokens=20, stop=word))
+    assert text_of(response) == whole[: whole.index(word)].rstrip()
+    assert response.json()["choices"][0]["finish_reason"] == "stop"
+
+
+def test_answers_are_drawn_by_their_seed(client, video_urls):
+    def draw(seed):
+        request = body(video_urls[0], temperature=1.5, seed=seed, n=3, max_tokens=8)
+        choices = client.post(URL, json=request).json()["choices"]
+        assert [choice["index"] for choice in choices] == [0, 1, 2]
+        return [choice["message"]["content"] for choice in choices]
+
+    assert draw(1) == draw(1) != draw(2)
+    assert len(set(draw(1))) > 1
+
+
+def test_log_probabilities_are_of_the_tokens_written(client, video_urls):
+    request = body(video_urls[0], max_tokens=4, logprobs=True, top_logprobs=3)
+    choice = client.post(URL, json=request).json()["choices"][0]
+    tokens = choice["logprobs"]["content"]
+    assert len(tokens) == 4
+    for token in tokens:
+        assert len(token["top_logprobs"]) == 3
+        # Greedy: the one written is the likeliest.
+        assert token["top_logprobs"][0]["logprob"] == token["logprob"] <= 0
+        assert bytes(token["bytes"]).decode() == token["token"]
+    streamed = client.post(URL, json=request | {"stream": True}).text
+    chunks = [json.loads(line[6:]) for line in streamed.split("\n\n")[:-2]]
+    found = [
+        c["logprobs"]["content"] for chunk in chunks for c in chunk["choices"] if c["logprobs"]
+    ]
+    assert [token for part in found for token in part] == tokens
+
+
+def test_several_answers_are_streamed_beside_each_other(client, video_urls):
+    request = body(video_urls[0], temperature=1.5, seed=1, n=2, max_tokens=8)
+    whole = [
+        choice["message"]["content"] for choice in client.post(URL, json=request).json()["choices"]
+    ]
+    events = client.post(URL, json=request | {"stream": True}).text.split("\n\n")[:-2]
+    assert len(events) > 4
+    texts = ["", ""]
+    for event in events:
+        for choice in json.loads(event[6:])["choices"]:
+            texts[choice["index"]] += choice["delta"].get("content", "")
+    assert texts == whole
+
+
+def test_a_still_is_narrated(client):
+    file = io.BytesIO()
+    Image.fromarray(np.full((32, 32, 3), 200, np.uint8)).save(file, "PNG")
+    url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    part = {"type": "image_url", "image_url": {"url": url}}
+    request = {"model": "eilev", "messages": [{"role": "user", "content": [part]}]}
+    assert text_of(client.post(URL, json=request))
+
+
+def test_notes_say_what_was_left_out(client, video_urls):
+    request = body(video_urls[0])
+    assert client.post(URL, json=request).json()["notes"] == []
+    request["messages"].insert(0, {"role": "system", "content": "Be brief."})
+    assert "system message" in client.post(URL, json=request).json()["notes"][0]
+
+
+def test_a_full_server_says_so(service, video_urls):
+    full = TestClient(create_app(service, Capacity(max_requests=0)))
+    response = full.post(URL, json=body(video_urls[0]))
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "1"
+    assert error_of(response)["code"] == "server_busy"
+
+
+def test_an_answer_has_a_deadline(service, video_urls):
+    hasty = TestClient(create_app(service, Capacity(answer_timeout_s=0.0)))
+    response = hasty.post(URL, json=body(video_urls[0]))
+    assert response.status_code == 504
+    assert "longer than 0 s" in error_of(response)["message"]
+
+
+def test_one_model_the_version_and_heads(client):
+    assert client.get("/v1/models/eilev").json()["id"] == "eilev"
+    assert error_of(client.get("/v1/models/other"))["code"] == "model_not_found"
+    assert client.get("/version").json()["version"]
+    assert client.head("/health").status_code == 200
+
+
+def test_web_pages_may_call_where_they_are_allowed(service):
+    origin = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    closed = TestClient(create_app(service, Capacity()))
+    assert "access-control-allow-origin" not in closed.options(URL, headers=origin).headers
+    open_ = TestClient(create_app(service, Capacity(), ["https://a.example"]))
+    allowed = open_.options(URL, headers=origin).headers["access-control-allow-origin"]
+    assert allowed == "https://a.example"

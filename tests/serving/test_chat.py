@@ -25,8 +25,9 @@ def assistant(content):
     return {"role": "assistant", "content": content}
 
 
-def read(*messages):
-    return read_chat(TypeAdapter(list[Message]).validate_python(list(messages)), PROMPT)
+def read(*messages, prompt=PROMPT, takes_questions=True):
+    parsed = TypeAdapter(list[Message]).validate_python(list(messages))
+    return read_chat(parsed, prompt, takes_questions)
 
 
 def turns(*messages):
@@ -76,11 +77,12 @@ def test_a_run_of_videos_is_one_turn():
 @pytest.mark.parametrize(
     ("messages", "param", "reason"),
     [
-        ([user(text("hello"))], "messages.0.content.0", "before the first video"),
+        ([user(text("hello"))], "messages", "no video"),
+        ([assistant(CUT), user(video())], "messages.0.content.0", "answer before"),
+        ([user(video(), text("a" * 70_000))], "messages", "70000 bytes of text"),
         ([user()], "messages", "no video"),
         ([user(video(), text(PROMPT), video())], "messages.0.content.0", "no narration"),
         ([user(video()), assistant(CUT)], "messages.0.content.0", "nothing is asked"),
-        ([user(video()), assistant(CUT), user(text("and now?"))], "messages.2.content.0", "video"),
         ([user(*[video()] * (MAX_VIDEOS + 1))], "messages", "at most 64"),
     ],
 )
@@ -89,3 +91,39 @@ def test_broken_rules_are_named(messages, param, reason):
         read(*messages)
     assert error.value.status == 400
     assert error.value.body["error"]["param"] == param
+
+
+def test_a_question_may_stand_before_its_video():
+    assert turns(user(text("What is done?"), video())) == [Turn("What is done?", None)]
+    few_shot = user(text("Say:"), video(), text(CUT), video())
+    assert turns(few_shot) == [Turn("Say:", CUT), Turn("Say:", None)]
+    chat = [user(text("Say:"), video("a")), assistant(CUT), user(text("And?"), video("b"))]
+    assert turns(*chat) == [Turn("Say:", CUT), Turn("And?", None)]
+
+
+def test_a_question_without_a_video_is_about_the_last_one():
+    chat = read(user(video("a")), assistant(CUT), user(text("And with what?")))
+    assert chat.turns == [Turn("And with what?", None)]
+    assert [source.url for source in chat.videos] == ["a"]
+
+
+def test_what_a_system_message_says_is_left_out_and_noted():
+    asked = user(video())
+    assert read({"role": "system", "content": ""}, asked).notes == []
+    for role in ("system", "developer"):
+        chat = read({"role": role, "content": "Be brief."}, asked)
+        assert chat.turns == [Turn(PROMPT, None)]
+        assert "system message was left out" in chat.notes[0]
+
+
+def test_a_model_without_questions_narrates_and_says_so():
+    ask = text("What is done?")
+    chat = read(user(video(), text(CUT), video(), ask), prompt="", takes_questions=False)
+    assert chat.turns == [Turn("", CUT), Turn("", None)]
+    assert "without questions" in chat.notes[0]
+    assert read(user(video()), prompt="", takes_questions=False).notes == []
+
+
+def test_a_still_is_a_clip():
+    still = {"type": "image_url", "image_url": {"url": "i", "detail": "high"}}
+    assert [source.url for source in read(user(still)).videos] == ["i"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eilev.clips.decoder import Limits
+from eilev.clips.limits import Limits
 from eilev.serving.media import MediaError, load_clip
 from tests.serving.conftest import data_url
 from tests.videos import cut_off, numbered_frame, read_numbers, write_audio, write_video
@@ -64,9 +64,10 @@ def test_nothing_is_fetched(url):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("data:image/png;base64,AAAA", "'image/png' is not a video"),
+        ("data:text/html;base64,AAAA", "'text/html' is not a video"),
         ("data:video/mp4;base64,", "empty"),
         ("data:video/mp4;base64,***", "not base64"),
+        ("data:image/png;base64,AAAA", "not a readable JPEG, PNG"),
         (data_url(b"hello, world, this is text"), "not an MP4"),
         (data_url(b"#EXTM3U\nhttp://example.com/a.ts\n"), "not an MP4"),
         (data_url(b"no jpeg", "video/jpeg"), "not a readable JPEG"),
@@ -88,9 +89,9 @@ def test_undecodable_videos_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (Limits(max_duration_s=0.1), "seconds, at most 0.1"),
-        (Limits(max_frames=5), "frames, at most 5"),
-        (Limits(max_pixels=100), "at most 100"),
+        (Limits(max_duration_s=0.1), "it lasts 0.40 s; at most 0.1 s are one clip"),
+        (Limits(max_frames=5), "12 frames; at most 5"),
+        (Limits(max_pixels=100), "64 x 48 pixels; at most 100 in all"),
     ],
 )
 def test_too_large_videos_are_refused(tmp_path, limits, message):
@@ -100,7 +101,7 @@ def test_too_large_videos_are_refused(tmp_path, limits, message):
 
 
 def test_too_large_jpegs_are_refused():
-    with pytest.raises(MediaError, match="frames, at most 5"):
+    with pytest.raises(MediaError, match="frames; at most 5"):
         load(jpegs_url(range(6)), limits=Limits(max_frames=5))
-    with pytest.raises(MediaError, match="64 x 48 pixels, at most 100"):
+    with pytest.raises(MediaError, match="64 x 48 pixels; at most 100"):
         load(jpegs_url([1]), limits=Limits(max_pixels=100))

@@ -56,6 +56,7 @@ def config(tmp_path: Path) -> IngestConfig:
         annotations=str(tmp_path / "fho_main.json"),
         videos=str(tmp_path / "videos"),
         synonyms=None,
+        epic_time="segment",
     )
 
 
@@ -120,6 +121,10 @@ def test_every_other_action_is_kept_with_its_reason(config: IngestConfig) -> Non
             "rejected": 1,
             "video not found": 1,
         },
+        "reject_examples": {},
+        "told_outside_segment": 0,
+        "told_over_4_s_outside": 0,
+        "kept_outside_segment": 0,
         "videos": 2,
         "missing_videos": 1,
         "missing_video_ids": ["absent"],
@@ -255,34 +260,116 @@ PLACE = "videos[0].annotated_intervals[1].narrated_actions[0]"
         ([], "the top level is list"),
         ({}, "videos is missing"),
         ({"videos": {}}, "videos is dict, expected list"),
-        ({"videos": ["v1"]}, "videos[0] is str"),
-        ({"videos": [{"video_uid": "v1"}]}, "videos[0].annotated_intervals is missing"),
-        ({"videos": [video("v1", [action(), "x"])]}, f"{PLACE} is str"),  # type: ignore[list-item]
-        *(
-            ({"videos": [video("v1", [action(), without(key)])]}, f"{PLACE}.{key} is missing")
-            for key in action()
+        ({"videos": None}, "videos is null, expected list"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(config: IngestConfig, root: Any, culprit: str) -> None:
+    with pytest.raises(DataError) as error:
+        read(config, root)
+    assert f"{config.annotations}: not in the schema of fho_main.json: {culprit}" in str(
+        error.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("bad", "place", "fault"),
+    [
+        ("x", PLACE, "is str, expected dict"),
+        (None, PLACE, "is null, expected dict"),
+        *((without(key), PLACE, f".{key} is missing") for key in action()),
+        (
+            action(narration_timestamp_sec="3"),
+            PLACE,
+            ".narration_timestamp_sec is str, expected int or float or null",
+        ),
+        (action(is_rejected="no"), PLACE, ".is_rejected is str, expected bool or null"),
+        (action(frames=[{}]), PLACE, ".frames[0].frame_type is missing"),
+        (action(frames=[None]), PLACE, ".frames[0] is null, expected dict"),
+    ],
+)
+def test_a_bad_action_costs_itself(config: IngestConfig, bad: Any, place: str, fault: str) -> None:
+    place = place.replace("videos[0]", "videos[1]")
+    result = read(
+        config, {"videos": [video("v2", [action()]), video("v1", [action(), bad, action()])]}
+    )
+    assert list(result.narrations["narration_id"]) == ["v2_00000", "v1_00000", "v1_00002"]
+    (reject,) = result.rejects.itertuples()
+    assert (reject.narration_id, reject.video_id) == ("v1_00001", "v1")
+    separator = "" if fault.startswith(".") else " "
+    assert reject.reason == f"not in the schema: {place}{separator}{fault}"
+
+
+@pytest.mark.parametrize(
+    ("bad", "video_id", "fault"),
+    [
+        (None, "", "videos[0] is null, expected dict"),
+        ("v1", "", "videos[0] is str, expected dict"),
+        ({"annotated_intervals": []}, "", "videos[0].video_uid is missing"),
+        ({"video_uid": "v1"}, "v1", "videos[0].annotated_intervals is missing"),
+        (
+            {"video_uid": "v1", "annotated_intervals": None},
+            "v1",
+            "videos[0].annotated_intervals is null, expected list",
         ),
         (
-            {"videos": [video("v1", [action(), action(narration_timestamp_sec="3")])]},
-            f"{PLACE}.narration_timestamp_sec is str, expected int or float or null",
+            {"video_uid": "v1", "annotated_intervals": [{"narrated_actions": None}]},
+            "v1",
+            "videos[0].annotated_intervals[0].narrated_actions is null, expected list",
         ),
         (
-            {"videos": [video("v1", [action(), action(is_rejected="no")])]},
-            f"{PLACE}.is_rejected is str",
-        ),
-        (
-            {"videos": [video("v1", [action(), action(frames=[{}])])]},
-            f"{PLACE}.frames[0].frame_type is missing",
+            {"video_uid": "v1", "annotated_intervals": [None]},
+            "v1",
+            "videos[0].annotated_intervals[0] is null, expected dict",
         ),
     ],
 )
-def test_a_wrong_schema_names_the_file_and_the_key(
-    config: IngestConfig, root: Any, culprit: str
+def test_a_bad_video_or_interval_costs_itself(
+    config: IngestConfig, bad: Any, video_id: str, fault: str
 ) -> None:
-    with pytest.raises(DataError) as error:
-        read(config, root)
-    assert config.annotations in str(error.value)
-    assert culprit in str(error.value)
+    result = read(config, {"videos": [bad, video("v2", [action()])]})
+    assert list(result.narrations["narration_id"]) == ["v2_00000"]
+    (reject,) = result.rejects.itertuples()
+    assert (reject.video_id, reject.reason) == (video_id, f"not in the schema: {fault}")
+    assert result.reject_counts() == {"not in the schema": 1}
+
+
+SEGMENT = {"start_sec": 20.0, "end_sec": 22.0}
+FRAMES = [
+    {"frame_type": name, "video_frame": n, "boxes": []} for name, n in (("x", 90), ("y", 150))
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "outside"),
+    [
+        (SEGMENT | {"narration_timestamp_sec": 21.7}, 21.7, 0),
+        (SEGMENT | {"narration_timestamp_sec": 19.9}, 21.0, 1),
+        (SEGMENT | {"narration_timestamp_sec": 310}, 21.0, 1),
+        (SEGMENT | {"narration_timestamp_sec": None}, 21.0, 0),
+        (SEGMENT | {"narration_timestamp_sec": -1.0}, 21.0, 0),
+        ({"start_frame": 600, "end_frame": 660, "narration_timestamp_sec": 5.0}, 21.0, 1),
+        ({"frames": FRAMES, "narration_timestamp_sec": 5.5}, 4.0, 1),
+        ({"frames": FRAMES, "narration_timestamp_sec": 4.5}, 4.5, 0),
+        # A segment that ends before it starts is none.
+        ({"start_sec": 22.0, "end_sec": 20.0, "narration_timestamp_sec": 310.0}, 310.0, 0),
+        ({"start_sec": "20", "end_sec": None, "narration_timestamp_sec": 310.0}, 310.0, 0),
+    ],
+)
+def test_a_time_outside_of_its_segment_gives_way_to_it(
+    config: IngestConfig, changes: dict[str, Any], expected: float, outside: int
+) -> None:
+    root = {"videos": [video("v1", [action(**changes)]) | {"video_metadata": {"fps": 30.0}}]}
+    result = read(config, root)
+    assert result.narrations["timestamp_s"].tolist() == [expected]
+    assert result.summary()["told_outside_segment"] == outside
+    assert result.summary()["kept_outside_segment"] == 0
+
+
+def test_numbers_beyond_all_bounds_cost_their_own_action(config: IngestConfig) -> None:
+    actions = [action(narration_timestamp_sec=10**400), action()]
+    result = read(config, {"videos": [video("v1", actions) | {"video_metadata": {"fps": 0}}]})
+    assert list(result.narrations["narration_id"]) == ["v1_00001"]
+    assert list(result.rejects["reason"]) == ["missing timestamp"]
 
 
 def test_no_narration_left(config: IngestConfig) -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ from eilev.config.ingest import IngestConfig
 from eilev.io import DataError
 from eilev.parquet import write_table
 from eilev.sources.adapters import read_annotations, read_source
+from eilev.sources.times import Rule
 
 ROW = {
     "narration_id": "P01_01_0",
@@ -35,15 +37,56 @@ def test_a_row(tmp_path: Path) -> None:
     table = read_source("epic_kitchens", write(tmp_path, {}), None).narrations
     row = table.iloc[0]
     assert row["narration"] == "The camera wearer puts down the slotted spoon."
-    assert row["timestamp_s"] == 62.5
+    assert row["timestamp_s"] == 62.0
     assert (row["verb_class"], row["noun_class"]) == ("1", "chopping_board")
     assert (row["verb_word"], row["noun_word"]) == ("put down", "slotted spoon")
     write_table(table, schema.NARRATIONS, tmp_path / "table.parquet")
 
 
-def test_a_missing_time_is_the_middle_of_the_segment(tmp_path: Path) -> None:
-    path = write(tmp_path, {"narration_timestamp": "", "stop_timestamp": "00:01:10.00"})
-    assert read_source("epic_kitchens", path, None).narrations["timestamp_s"].tolist() == [65.0]
+LATE = {"narration_id": "late", "narration_timestamp": "00:05:10.000"}
+
+
+@pytest.mark.parametrize(("rule", "times"), [("segment", [62, 62]), ("narration", [62.5, 310])])
+def test_the_segment_counts_or_by_choice_the_narrators_time(
+    tmp_path: Path, rule: Rule, times: list[float]
+) -> None:
+    result = read_source("epic_kitchens", write(tmp_path, {}, LATE), None, None, rule)
+    assert result.narrations["timestamp_s"].tolist() == times
+    summary = result.summary()
+    assert (summary["told_outside_segment"], summary["told_over_4_s_outside"]) == (1, 1)
+    assert summary["kept_outside_segment"] == (rule == "narration")
+
+
+@pytest.mark.parametrize("rule", ["segment", "narration"])
+@pytest.mark.parametrize(
+    ("change", "time"),
+    [
+        ({"narration_timestamp": "", "stop_timestamp": "00:01:10.00"}, 65.0),
+        ({"start_timestamp": ""}, 62.5),
+        ({"start_timestamp": "x", "stop_timestamp": "y"}, 62.5),
+        ({"stop_timestamp": "00:00:30.00"}, 62.5),
+    ],
+)
+def test_the_time_that_is_there_stands_for_the_one_that_is_not(
+    tmp_path: Path, rule: Rule, change: dict[str, str], time: float
+) -> None:
+    result = read_source("epic_kitchens", write(tmp_path, change), None, None, rule)
+    assert result.narrations["timestamp_s"].tolist() == [time]
+    assert result.summary()["told_outside_segment"] == 0
+
+
+def test_a_bad_row_costs_itself(tmp_path: Path) -> None:
+    path = write(tmp_path, {}, {"narration_id": ""}, {"narration_id": "b", "video_id": ""}, LATE)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:4], "P01_01_7,P01_01", lines[4] + ",x,y", *lines[4:]]))
+    result = read_source("epic_kitchens", path, None)
+    assert list(result.narrations["narration_id"]) == ["P01_01_0", "late"]
+    assert list(result.rejects["reason"]) == [
+        "missing narration_id: EPIC_100_validation.csv, line 3",
+        "missing video_id: EPIC_100_validation.csv, line 4",
+        "unreadable row: EPIC_100_validation.csv, line 5: 2 fields, but the header has 11",
+        "unreadable row: EPIC_100_validation.csv, line 6: 13 fields, but the header has 11",
+    ]
 
 
 def test_videos_of_every_layout_are_found_and_each_row_is_accounted_for(tmp_path: Path) -> None:
@@ -74,17 +117,19 @@ def test_videos_of_every_layout_are_found_and_each_row_is_accounted_for(tmp_path
         annotations=str(write(tmp_path, *rows, *bad).parent),
         videos=str(tmp_path / "media"),
         synonyms=None,
+        epic_time="segment",
     )
     result = read_annotations(config)
     assert result.narrations["video_path"].tolist() == [
         str(tmp_path / "media" / f"{place}.MP4") for place in places
     ]
     assert result.rejects["reason"].tolist() == [
-        "video not found",
-        "empty narration",
-        "missing timestamp",
+        "video not found: EPIC_100_validation.csv, line 8",
+        "empty narration: EPIC_100_validation.csv, line 9",
+        "missing timestamp: EPIC_100_validation.csv, line 10",
         "duplicate narration id",
     ]
+    assert result.missing_videos() == ["P09_01"]
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
@@ -99,10 +144,8 @@ def test_listed_narrations_take_the_middle_of_the_segment(tmp_path: Path) -> Non
     listed = tmp_path / "EPIC_100_validation_missing_timestamp_narrations.csv"
     listed.write_text(",narration_id\n0,P01_01_1\n")
     # The list is no table of segments of its own.
-    assert read_source("epic_kitchens", tmp_path, None).narrations["timestamp_s"].tolist() == [
-        62.5,
-        62.0,
-    ]
+    result = read_source("epic_kitchens", tmp_path, None, None, "narration")
+    assert result.narrations["timestamp_s"].tolist() == [62.5, 62.0]
     listed.write_text("id\nP01_01_1\n")
     with pytest.raises(DataError, match="column 'narration_id' is missing"):
         read_source("epic_kitchens", tmp_path, None)
@@ -112,6 +155,24 @@ def test_a_phrase_without_a_verb_is_a_reject(tmp_path: Path) -> None:
     path = write(tmp_path, {}, {"narration_id": "b", "narration": "the cup"})
     result = read_source("epic_kitchens", path, None)
     assert result.reject_counts() == {"narration without a verb": 1}
+
+
+def test_no_window_around_a_real_row_misses_its_action(epic_kitchens: Path) -> None:
+    """Of 8 s, the paper's; by the reference's rule 893 would."""
+    rows = pd.read_csv(epic_kitchens / "EPIC_100_validation.csv", dtype=str)
+    rows = rows.set_index("narration_id")
+    start, stop = (
+        pd.to_timedelta(rows[f"{end}_timestamp"]).dt.total_seconds() for end in ("start", "stop")
+    )
+    missed = {}
+    for rule in get_args(Rule)[:2]:
+        result = read_source("epic_kitchens", epic_kitchens, None, None, rule)
+        time = result.narrations.set_index("narration_id")["timestamp_s"]
+        missed[rule] = int(((time + 4 < start[time.index]) | (time - 4 > stop[time.index])).sum())
+        summary = result.summary()
+        assert (summary["told_outside_segment"], summary["told_over_4_s_outside"]) == (4505, 893)
+        assert summary["kept_outside_segment"] == (4505 if rule == "narration" else 0)
+    assert missed == {"segment": 0, "narration": 893}
 
 
 def test_the_real_validation_rows_are_all_accounted_for(epic_kitchens: Path) -> None:

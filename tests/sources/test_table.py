@@ -12,7 +12,7 @@ import pytest
 from eilev import schema
 from eilev.io import DataError
 from eilev.parquet import write_table
-from eilev.sources import table
+from eilev.sources import times
 from eilev.sources.adapters import read_source
 from eilev.sources.annotations import Annotations
 
@@ -49,6 +49,10 @@ def write_parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
 def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
     return path
+
+
+def kinds(result: Annotations) -> list[str]:
+    return [reason.split(": ")[0] for reason in result.rejects["reason"]]
 
 
 def read(path: Path, videos: Path | None = None, synonyms: Path | None = None) -> Annotations:
@@ -126,7 +130,8 @@ def test_every_bad_row_is_a_reject_with_its_reason(tmp_path: Path, videos: Path)
         ({"time": "1:75:00"}, "unreadable time"),
         ({"time": "nan"}, "unreadable time"),
         ({"time": "inf"}, "unreadable time"),
-        ({"time": "1,5"}, "unreadable time"),
+        ({"time": "1,234"}, "unreadable time"),
+        ({"time": "00:01:02:12"}, "unreadable time"),
         ({"time": "-0.5"}, "negative time"),
         ({"video": "day 1"}, "video not found"),
         ({"video": "c.mp4"}, "video not found"),
@@ -136,7 +141,12 @@ def test_every_bad_row_is_a_reject_with_its_reason(tmp_path: Path, videos: Path)
     result = read(write_csv(tmp_path / "t.csv", rows), videos)
     assert result.num_rows == len(rows)
     assert list(result.narrations["narration_id"]) == ["a"]
-    assert list(result.rejects["reason"]) == [reason for _, reason in bad]
+    assert kinds(result) == [reason for _, reason in bad]
+    forms = "write seconds (62.5, 62,5 or 62 s), M:SS, H:MM:SS or HH:MM:SS,mmm"
+    reasons = result.rejects["reason"].tolist()
+    assert reasons[4] == f"unreadable time: t.csv, line 7: 'soon'; {forms}"
+    assert reasons[-2] == "video not found: t.csv, line 15: 'c.mp4'"
+    assert reasons[-4] == "negative time: t.csv, line 13: '-0.5'"
     assert result.missing_videos() == ["c.mp4", "day 1"]
     write_table(result.rejects, schema.REJECTS, tmp_path / "rejects.parquet")
 
@@ -150,6 +160,10 @@ def test_rows_that_cannot_be_read_are_rejects(tmp_path: Path) -> None:
     result = read(path)
     assert result.reject_counts() == {"unreadable row": 2}
     assert result.rejects["narration"].tolist() == ["a.mp4,1,cuts the onion, slowly", "a.mp4,2"]
+    assert result.rejects["reason"].tolist() == [
+        "unreadable row: t.csv, line 2: 4 fields, but the header has 3",
+        "unreadable row: t.csv, line 4: 2 fields, but the header has 3",
+    ]
     assert result.narrations["narration"].tolist() == ["cuts the onion, slowly."]
     lines = tmp_path / "t.jsonl"
     lines.write_text(f"{json.dumps(ROWS[0])}\n{{\n[1]\n{json.dumps(ROWS[0])}\n")
@@ -164,7 +178,8 @@ def test_times_of_parquet_and_json(tmp_path: Path) -> None:
         assert read(path).narrations["timestamp_s"].tolist() == [expected]
     rows = [ROWS[0] | {"time": time} for time in (True, None, [1], 2)]
     result = read(write_jsonl(tmp_path / "t.jsonl", rows))
-    assert list(result.rejects["reason"]) == ["unreadable time", "missing time", "unreadable time"]
+    assert kinds(result) == ["unreadable time", "missing time", "unreadable time"]
+    assert result.rejects["reason"][0].startswith("unreadable time: t.jsonl, line 1: 'True'; ")
 
 
 def test_a_folder_is_all_its_tables(tmp_path: Path) -> None:
@@ -195,13 +210,15 @@ def test_a_missing_column_is_named_beside_those_there_are(
     ("name", "content", "message"),
     [
         ("t.csv", b"", "column 'video' is missing; there are: none"),
-        ("t.csv", b"video;time;narration\n", "there are: video;time;narration .*commas"),
-        ("t.csv", b"video,time,narration,time\n", "column 'time' is there twice"),
-        ("t.csv", b"video,time,narration\na,1,\xff\xfe\n", "not a readable table in UTF-8"),
-        ("t.csv", b'video,time,narration\na,1,"cuts\nb,2,cuts\n', "line 3: not a readable table"),
+        ("t.csv", b"video;when;narration\n", "'time' is missing; there are: video, when, narr"),
+        ("t.csv", b"video,time,narration,Time\n", "column 'time' is there twice"),
         ("t.csv", b"video,time,narration\n", "no narrated action is usable; it has none"),
-        ("t.csv", b"video,time,narration\na,x,cuts\n", "all 1 were left out: 1 unreadable time"),
-        ("t.jsonl", b"\xff", "not in UTF-8"),
+        (
+            "t.csv",
+            b"video,time,narration\na,x,cuts\n",
+            r"all 1 were .*: 1 unreadable time \(first t.csv, line 2: 'x'",
+        ),
+        ("t.jsonl", b"\xff", "column 'video' is missing; there are: none"),
         ("t.parquet", b"PAR1", "not a readable Parquet file"),
         ("t.xlsx", b"", "no table; its suffix must be one of .csv, .tsv, .parquet, .jsonl"),
     ],
@@ -221,7 +238,106 @@ def test_a_long_table_is_read_in_batches(tmp_path: Path) -> None:
         assert result.narrations["narration_id"].is_unique
 
 
+def test_spellings_of_a_video_are_one_video(tmp_path: Path, videos: Path) -> None:
+    names = ["a.mp4", "A.MP4", r".\a.mp4", "./x/../a.mp4", str(videos / "a.mp4"), r"Day 1\B.mp4"]
+    rows = [ROWS[0] | {"video": name} for name in names]
+    table = read(write_jsonl(tmp_path / "t.jsonl", rows), videos).narrations
+    assert table["video_id"].tolist() == ["a.mp4"] * 5 + ["day 1/b.mp4"]
+    assert table["video_path"].tolist() == [f"{videos}/a.mp4"] * 5 + [f"{videos}/day 1/b.mp4"]
+    (videos / "A.Mp4").touch()
+    # Now two files could be meant.
+    result = read(tmp_path / "t.jsonl", videos)
+    assert len(result.narrations) == 5
+    assert kinds(result) == ["video not found"]
+
+
+def test_start_and_end_stand_for_a_time_and_do_not_contradict_it(tmp_path: Path) -> None:
+    rows = [
+        {"time": "20.2", "start": "0:20", "end": "0:21"},
+        {"time": "", "start": "0:20", "end": "0:21"},
+        {"time": "20.2", "start": "here", "end": ""},
+        {"time": "310", "start": "0:20", "end": "0:21"},
+    ]
+    result = read(write_csv(tmp_path / "t.csv", [ROWS[0] | row for row in rows]))
+    assert result.narrations["timestamp_s"].tolist() == [20.2, 20.5, 20.2]
+    assert result.rejects["reason"].tolist() == [
+        "time outside of start and end: t.csv, line 5: '310' is not from '0:20' to '0:21'"
+    ]
+    without = {name: cell for name, cell in ROWS[0].items() if name != "time"}
+    path = write_csv(tmp_path / "u.csv", [without | {"start": "1", "end": "2"}])
+    assert read(path).narrations["timestamp_s"].tolist() == [1.5]
+
+
+CREME = "The camera wearer stirs the cr\u00e8me."
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_encodings_and_delimiters_of_spreadsheets(
+    tmp_path: Path, encoding: str, delimiter: str
+) -> None:
+    rows = [("Video", "Time ", "narration"), ("a.mp4", '"2,5"', CREME), ("a.mp4", "1:02", CREME)]
+    text = "\r\n".join(delimiter.join(row) for row in rows)
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    table = read(tmp_path / "t.csv").narrations
+    assert table["timestamp_s"].tolist() == [2.5, 62.0]
+    assert table["narration"].tolist() == [CREME, CREME]
+
+
+def test_a_broken_character_costs_its_own_row(tmp_path: Path) -> None:
+    good = f"a.mp4,1,{CREME}\n".encode()
+    broken = good.replace(b"\xc3\xa8", b"\xc3")
+    (tmp_path / "t.csv").write_bytes(b"video,time,narration\n" + good + broken + good)
+    result = read(tmp_path / "t.csv")
+    assert result.narrations["narration"].tolist() == [CREME, CREME]
+    (reject,) = result.rejects.itertuples()
+    assert reject.reason == "unreadable row: t.csv, line 3: not in utf-8-sig"
+    assert reject.narration == r"a.mp4,1,The camera wearer stirs the cr\xc3me."
+
+
+@pytest.mark.parametrize(
+    ("encoding", "letter", "broken"),
+    # A byte that cp1252 has not, half of a surrogate pair.
+    [("cp1252", b"e", b"\x81"), ("utf-16", "e".encode("utf-16-le"), b"\x00\xd8")],
+)
+def test_the_same_in_other_encodings(
+    tmp_path: Path, encoding: str, letter: bytes, broken: bytes
+) -> None:
+    lines = ["video,time,narration", *(f"a.mp4,{time},{CREME}" for time in range(3))]
+    start, last = "\n".join(lines[:-1]).encode(encoding), f"\n{lines[-1]}\n".encode(encoding)
+    last = last.removeprefix("".encode(encoding)).replace(letter, broken, 1)
+    (tmp_path / "t.csv").write_bytes(start + last)
+    result = read(tmp_path / "t.csv")
+    assert result.narrations["narration"].tolist() == [CREME, CREME]
+    assert result.reject_counts() == {"unreadable row": 1}
+
+
+def test_a_stray_quotation_mark_costs_its_own_row(tmp_path: Path) -> None:
+    lines = [
+        "sep=,",
+        "video,time,narration",
+        'a.mp4,1,"cuts the onion,\nslowly"',
+        'a.mp4,2,"cuts the onion',
+        'a.mp4,3,"washes the mug"',
+        'a.mp4,4,"takes the 5" pan"',
+        "a.mp4,5,opens the tap,,",
+        "video,time,narration",
+        "a.mp4,x,opens the tap",
+        'a.mp4,6,"closes the tap',
+        "a.mp4,7,opens the tap",
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    result = read(tmp_path / "t.csv")
+    assert result.narrations["timestamp_s"].tolist() == [1.0, 3.0, 5.0, 7.0]
+    # The third of these lines has a line break inside.
+    places = [reason.split(": ")[1].split(", ")[1] for reason in result.rejects["reason"]]
+    assert places == ["line 5", "line 7", "line 9", "line 10", "line 11"]
+    assert result.reject_counts() == {"unreadable row": 3, "unreadable time": 2}
+
+
 def test_the_examples_in_the_docstrings_hold() -> None:
-    failed, tried = doctest.testmod(table)
+    failed, tried = doctest.testmod(times)
     assert tried
     assert not failed

@@ -66,7 +66,8 @@ def write_clip_shard():
     with pa.ipc.new_file(str(paths.CLIPS / "clips-00000.arrow"), schema.CLIPS_SHARD) as file:
         file.write_batch(pa.record_batch([IDS, frames], schema=schema.CLIPS_SHARD))
     index = pd.DataFrame({"narration_id": IDS, "row": np.arange(len(IDS), dtype=np.int32)})
-    index = index.assign(video_id="video", shard="clips-00000.arrow", num_frames=2, error=None)
+    index = index.assign(video_id="video", shard="clips-00000.arrow", num_frames=2)
+    index = index.assign(decoder="decord", error=None)
     write_table(index, schema.CLIPS_INDEX, paths.CLIPS / "index.parquet")
 
 

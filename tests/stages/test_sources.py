@@ -32,7 +32,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(capsys: pytest.CaptureFixture[str], **source: str | None) -> tuple[pd.DataFrame, str]:
     """Run the three stages; returns the narrations and what `ingest` printed."""
     params = yaml.safe_load(PARAMS.read_text())
-    params["ingest"] = {"synonyms": None} | source
+    params["ingest"] = {"synonyms": None, "epic_time": "segment"} | source
     params["clips"] |= WINDOW
     params["split"] |= {"by": "video", "train_val_share": 0.6, "train_share": 0.5}
     Path("params.yaml").write_text(yaml.safe_dump(params))
@@ -206,6 +206,7 @@ def test_a_table_of_ones_own(workspace: Path, capsys: pytest.CaptureFixture[str]
     )
     assert "15 rows read: 13 kept, 2 rejected" in printed
     assert read_json(paths.INGEST_SUMMARY)["rejects"] == {"negative time": 1, "video not found": 1}
+    assert "  1 x negative time, first narrations.csv, line 15" in printed
     assert narrations["verb_class"].tolist()[:4] == ["cut", "cut", "wash", "fill"]
     assert narrations["noun_class"].tolist()[:4] == ["onion", "onion", "cup", "cup"]
     # Only the decoder knows how long a video is: the clip is missing, counted and explained.

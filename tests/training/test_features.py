@@ -95,8 +95,8 @@ def test_the_losses_are_those_of_eyes_that_see_every_showing(kitchen, tmp_path, 
     result, _, once, _ = run(tmp_path / "once", kitchen, views=1, **still)
     for name in ("train/loss", "val/loss"):
         assert once.column(name) == pytest.approx(every.column(name), abs=1e-3)
-    assert result.phases["contexts"].encoded_once > 0
+    assert result.effort.phases["contexts"].encoded_once > 0
 
 
 def test_a_phase_that_trains_its_eyes_encodes_nothing_once(kitchen, tmp_path):
-    assert run(tmp_path, kitchen, views=2)[0].phases["contexts"].encoded_once == 0
+    assert run(tmp_path, kitchen, views=2)[0].effort.phases["contexts"].encoded_once == 0

@@ -1,15 +1,25 @@
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from eilev.io import DataError
+from eilev.io import DataError, read_json, write_json
 from eilev.training.optim import build_optimizer
 from eilev.training.resume import (
+    BEST,
+    OPTIMIZER,
+    STATE,
+    WEIGHTS,
     Checkpoint,
     Progress,
+    Resumption,
+    _listed,
     copy_parameters,
-    fingerprint,
+    differences,
+    hash_files,
     load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
@@ -35,10 +45,18 @@ def checkpoint(step=4):
     return Checkpoint(progress, tensors, {"0.step": torch.tensor(4.0)}, {"a": torch.zeros(3)})
 
 
-def test_a_checkpoint_comes_back_as_it_was(tmp_path, capsys):
+OF = {"train": {"learning_rate": 0.1, "phases": [{"name": "a"}]}, "files": {"x.py": "0" * 64}}
+
+
+@pytest.fixture
+def resumption(tmp_path):
+    return Resumption(tmp_path, OF)
+
+
+def test_a_checkpoint_comes_back_as_it_was(resumption, capsys):
     saved = checkpoint()
-    save_checkpoint(saved, tmp_path, "print")
-    loaded = load_checkpoint(tmp_path, "print")
+    save_checkpoint(saved, resumption)
+    loaded = load_checkpoint(resumption)
     assert loaded.progress == saved.progress
     for name in ("weights", "optimizer", "best"):
         found, expected = getattr(loaded, name), getattr(saved, name)
@@ -47,35 +65,101 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path, capsys):
     assert "resuming" in capsys.readouterr().err
 
 
-def test_before_the_first_validation_there_is_no_best(tmp_path):
-    save_checkpoint(replace(checkpoint(), progress=Progress(step=1), best={}), tmp_path, "print")
-    loaded = load_checkpoint(tmp_path, "print")
+def test_before_the_first_validation_there_is_no_best(resumption):
+    save_checkpoint(replace(checkpoint(), progress=Progress(step=1), best={}), resumption)
+    loaded = load_checkpoint(resumption)
     assert loaded.progress == Progress(step=1)
     assert loaded.best == {}
 
 
-def test_only_the_newest_is_kept(tmp_path):
+def test_only_the_newest_is_kept(resumption):
     for step in (2, 4, 10):
-        save_checkpoint(checkpoint(step), tmp_path, "print")
-    assert [path.name for path in tmp_path.iterdir()] == ["step-00000010"]
+        save_checkpoint(checkpoint(step), resumption)
+    assert [path.name for path in resumption.folder.iterdir()] == ["step-00000010"]
 
 
-def test_another_run_starts_afresh_and_says_so(tmp_path, capsys):
-    assert load_checkpoint(tmp_path, "print") is None
-    save_checkpoint(checkpoint(), tmp_path, "print")
-    assert load_checkpoint(tmp_path, "other") is None
-    assert "starting afresh" in capsys.readouterr().err
+def test_the_checkpoint_of_another_run_is_kept_until_told_otherwise(resumption, capsys):
+    assert load_checkpoint(resumption) is None
+    save_checkpoint(checkpoint(), resumption)
+    train = {"learning_rate": 0.2, "phases": [{"name": "b"}]}
+    other = replace(resumption, of={"train": train, "files": {"x.py": "1" * 64}})
+    differing = "train.learning_rate (0.1, now 0.2), train.phases.0.name (a, now b), files.x.py"
+    with pytest.raises(DataError) as raised:
+        load_checkpoint(other)
+    assert f"step-00000004: an unfinished training, begun with other {differing};" in str(
+        raised.value
+    )
+    assert f"delete {resumption.folder} or set EILEV_DROP_UNFINISHED=1" in str(raised.value)
+    assert load_checkpoint(resumption) is not None
+    assert load_checkpoint(replace(other, drop_unfinished=True)) is None
+    assert f"{differing}; starting afresh" in capsys.readouterr().err
 
 
-def test_a_broken_checkpoint_is_named(tmp_path):
-    save_checkpoint(checkpoint(), tmp_path, "print")
-    (tmp_path / "step-00000004" / "weights.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(DataError, match="step-00000004"):
-        load_checkpoint(tmp_path, "print")
+def test_many_differences_are_counted():
+    named = _listed(differences({}, {str(number): number for number in range(9)}))
+    assert named.endswith("4 (None, now 4) and 4 more")
 
 
-def test_nothing_is_pickled(tmp_path):
-    save_checkpoint(checkpoint(), tmp_path, "print")
+def damage(path):
+    """What a power failure leaves."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, OPTIMIZER, BEST, STATE])
+@pytest.mark.parametrize("harm", [damage, Path.unlink, Path.touch])
+def test_a_damaged_file_is_named(resumption, name, harm):
+    save_checkpoint(checkpoint(), resumption)
+    path = resumption.folder / "step-00000004" / name
+    if harm is Path.touch:
+        path.write_bytes(b"")
+    else:
+        harm(path)
+    with pytest.raises(DataError, match=f"^{path}: damaged or missing.*delete {path.parent} "):
+        load_checkpoint(resumption)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": None}, "another version of EILeV .format None, not 2."),
+        ({"version": 3}, "another version of EILeV .format 3, not 2."),
+        ({"progress": {"pace": 3}}, "damaged: .*pace"),
+        ({"progress": 3}, "damaged: "),
+    ],
+)
+def test_a_state_that_cannot_be_used_is_named(resumption, change, message):
+    save_checkpoint(checkpoint(), resumption)
+    path = resumption.folder / "step-00000004" / STATE
+    write_json(read_json(path) | change, path)
+    with pytest.raises(DataError, match=f"^{path}: .*{message}.*delete {path.parent} "):
+        load_checkpoint(resumption)
+
+
+# Room for one file of each of two checkpoints.
+FULL = """
+import resource, sys, torch
+from pathlib import Path
+from eilev.training.resume import Checkpoint, Progress, Resumption, save_checkpoint
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+signal = __import__("signal"); signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resumption = Resumption(Path(sys.argv[1]), {})
+for step, number in ((1, 1_000), (2, 100_000)):
+    tensors = {"a": torch.zeros(number)}
+    save_checkpoint(Checkpoint(Progress(step=step), tensors, tensors, tensors), resumption)
+"""
+
+
+def test_a_full_disk_leaves_the_checkpoint_of_before(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True, check=False
+    )
+    target = tmp_path / "step-00000002"
+    assert f"{target}: cannot be written: " in done.stderr.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+
+
+def test_nothing_is_pickled(resumption, tmp_path):
+    save_checkpoint(checkpoint(), resumption)
     suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
     assert suffixes == {".safetensors", ".json"}
 
@@ -113,13 +197,12 @@ def test_frozen_parameters_are_left_to_their_origin():
     assert not any(name.startswith(("vision_model", "language_model")) for name in names)
 
 
-def test_fingerprint_tells_settings_and_contents_apart(tmp_path):
+def test_files_are_told_apart_by_their_contents(tmp_path):
     file = tmp_path / "a"
     file.write_text("1")
-    first = fingerprint({"x": 1}, [file])
-    assert fingerprint({"x": 1}, [file]) == first
-    assert fingerprint({"x": 2}, [file]) != first
+    first = hash_files({"a": file})
+    assert hash_files({"a": file}) == first
     file.write_text("2")
-    assert fingerprint({"x": 1}, [file]) != first
+    assert hash_files({"a": file}) != first
     with pytest.raises(DataError, match="missing"):
-        fingerprint({}, [tmp_path / "missing"])
+        hash_files({"a": tmp_path / "missing"})

@@ -1,0 +1,99 @@
+"""Answers in the form of OpenAI's chat completions: whole, or as events while they are written."""
+
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from eilev.bundle.answers import Answer, TokenLogprob
+from eilev.inputs.tokenizer import TextCodec
+from eilev.serving.protocol import Usage
+from eilev.serving.service import MODEL_ID, Asked
+
+
+def whole(asked: Asked, answers: Sequence[Answer]) -> dict[str, Any]:
+    """The body of an answer that is finished."""
+    choices = [
+        {
+            "index": answer.number,
+            "message": {"role": "assistant", "content": answer.text},
+            "logprobs": _logprobs(answer, 0),
+            "finish_reason": answer.finish_reason,
+        }
+        for answer in answers
+    ]
+    return _envelope("chat.completion", asked) | {"choices": choices, "usage": _usage(answers)}
+
+
+async def events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncIterator[str]:
+    """The same as server-sent events, as far as each answer is settled after each token."""
+    envelope = _envelope("chat.completion.chunk", asked)
+    sent: dict[int, int] = {}
+    told: dict[int, int] = {}
+    answers: list[Answer] = []
+    async for answers in pieces:
+        for answer in answers:
+            number = answer.number
+            if number not in sent:
+                sent[number] = told[number] = 0
+                yield _event(envelope, _choice(answer, {"role": "assistant", "content": ""}))
+            if sent[number] < 0:
+                continue  # it is finished
+            new = answer.settled[sent[number] :]
+            if new or (answer.finish_reason and len(answer.logprobs) > told[number]):
+                choice = _choice(answer, {"content": new}, told[number])
+                sent[number], told[number] = sent[number] + len(new), len(answer.logprobs)
+                yield _event(envelope, choice)
+            if answer.finish_reason:
+                sent[number] = -1
+                yield _event(
+                    envelope, _choice(answer, {}) | {"finish_reason": answer.finish_reason}
+                )
+    if asked.request.stream_options.include_usage:
+        yield f"data: {json.dumps(envelope | {'choices': [], 'usage': _usage(answers)})}\n\n"
+    yield "data: [DONE]\n\n"
+
+
+def _choice(answer: Answer, delta: dict[str, str], told: int | None = None) -> dict[str, Any]:
+    logprobs = None if told is None else _logprobs(answer, told)
+    return {"index": answer.number, "delta": delta, "logprobs": logprobs, "finish_reason": None}
+
+
+def _event(envelope: dict[str, Any], choice: dict[str, Any]) -> str:
+    return f"data: {json.dumps(envelope | {'choices': [choice]})}\n\n"
+
+
+def _envelope(kind: str, asked: Asked) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": MODEL_ID,
+        # Ours: what of the request was left out.
+        "notes": asked.chat.notes,
+    }
+
+
+def _logprobs(answer: Answer, told: int) -> dict[str, Any] | None:
+    if answer.writing.num_logprobs is None:
+        return None
+    return {"content": [_token(each, answer.codec) for each in answer.logprobs[told:]]}
+
+
+def _token(token: TokenLogprob, codec: TextCodec) -> dict[str, Any]:
+    likeliest = [_named(each, logprob, codec) for each, logprob in token.likeliest]
+    return _named(token.token, token.logprob, codec) | {"top_logprobs": likeliest}
+
+
+def _named(token: int, logprob: float, codec: TextCodec) -> dict[str, Any]:
+    text = codec.tokenizer.decode([token], skip_special_tokens=False)
+    return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+
+
+def _usage(answers: Sequence[Answer]) -> dict[str, Any]:
+    prompt = answers[0].num_prompt_tokens
+    new = sum(answer.num_new_tokens for answer in answers)
+    return Usage(
+        prompt_tokens=prompt, completion_tokens=new, total_tokens=prompt + new
+    ).model_dump()

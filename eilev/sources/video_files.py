@@ -1,0 +1,130 @@
+"""The files below a folder of videos, and what tells that one of them changed.
+
+Standard library only: the stage `inventory` imports this at every `dvc repro`.
+"""
+
+import hashlib
+import os
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from eilev.io import DataError
+
+# Files of more bytes in all are told by size and time: reading terabytes takes hours, and this much
+# half a second of every `dvc repro`.
+_READ_BYTES = 1 << 28
+# Published beside the videos, with a file per frame or none of interest.
+_NOT_VIDEOS = frozenset(
+    {"frames_rgb_flow", "rgb_frames", "flow_frames", "object_detection_images", "hand-objects"}
+)
+
+
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Every file under a folder, however deep, links followed, in alphabetical order.
+
+    Folders of extracted frames are passed over, and links that lead nowhere.
+    """
+    return _walk(folder, set())
+
+
+def _walk(folder: Path, visited: set[str]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in visited:  # A link to a folder above itself.
+        return
+    visited.add(real)
+    for entry in sorted(folder.iterdir()):
+        if entry.is_file():
+            yield entry
+        elif entry.is_dir() and entry.name not in _NOT_VIDEOS:
+            yield from _walk(entry, visited)
+
+
+def find_videos(folder: Path) -> dict[str, str]:
+    """Name without suffix to path of every MP4 under a folder (`walk_files`).
+
+    Of videos of one name (EPIC-KITCHENS in two layouts, Ego4D in two sizes) the first in
+    alphabetical order of paths counts.
+    """
+    found: dict[str, str] = {}
+    for file in walk_files(folder):
+        if file.suffix.lower() == ".mp4":
+            found.setdefault(file.stem, str(file))
+    return found
+
+
+@dataclass(frozen=True)
+class VideoFolder:
+    """Finds videos by names as people write them; None stands for a folder that has them all."""
+
+    folder: Path | None
+    _found: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+
+    def find(self, video: str) -> tuple[str, str | None]:
+        """One name for all spellings of a video, and the path of its file, None without one.
+
+        A name is a path inside the folder, also as Windows writes it, or an absolute one. Where no
+        file has it, the only one counts that differs in nothing but capital letters.
+        """
+        if video not in self._found:
+            self._found[video] = self._look_for(video)
+        return self._found[video]
+
+    def _look_for(self, video: str) -> tuple[str, str | None]:
+        if not video:
+            return "", None
+        name = posixpath.normpath(video.replace("\\", "/"))
+        if self.folder is None:
+            return name, name
+        if Path(name).is_relative_to(self.folder.resolve()):
+            name = str(Path(name).relative_to(self.folder.resolve()))
+        # pathlib raises an error where a name is too long for one.
+        is_there = os.path.isfile(self.folder / name)  # noqa: PTH113
+        names = [name] if is_there else self._spellings.get(name.lower(), [])
+        # An absolute path stays itself.
+        return (names[0], str(self.folder / names[0])) if len(names) == 1 else (name, None)
+
+    @cached_property
+    def _spellings(self) -> dict[str, list[str]]:
+        """Names of the files inside, by the same in lower case."""
+        names: dict[str, list[str]] = {}
+        for file in walk_files(self.folder) if self.folder else ():
+            name = file.relative_to(self.folder or "").as_posix()
+            names.setdefault(name.lower(), []).append(name)
+        return names
+
+
+def take_inventory(folder: Path, read_bytes: int = _READ_BYTES) -> dict[str, dict[str, Any]]:
+    """What tells the files under a folder (`walk_files`) from changed ones.
+
+    Args:
+        folder: the folder of videos.
+        read_bytes: up to this many bytes in all, files are read and told by their content alone, so
+            that copies have the same inventory on every machine. Above, a file is told by its
+            modification time.
+
+    Returns:
+        Path inside the folder to its `size` in bytes, and `blake2b` (hexadecimal) or `modified`
+        (nanoseconds since 1970).
+
+    Raises:
+        DataError: there is no such folder.
+        OSError: a file can't be read.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; set ingest.videos in params.yaml")
+    stats = {file: file.stat() for file in walk_files(folder)}
+    small = sum(stat.st_size for stat in stats.values()) <= read_bytes
+    return {
+        file.relative_to(folder).as_posix(): {"size": stat.st_size}
+        | ({"blake2b": _hash(file)} if small else {"modified": stat.st_mtime_ns})
+        for file, stat in stats.items()
+    }
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
