@@ -113,7 +113,9 @@ def gather_facts(
 
 
 def _texts(column: pd.Series) -> Texts:
-    texts: Texts = column.fillna("").to_numpy(dtype=object)
+    """Equal texts are one object: there are few words, and as many rows as narrations."""
+    codes, names = pd.factorize(column.fillna(""))
+    texts: Texts = np.asarray(names, dtype=object)[codes]
     return texts
 
 

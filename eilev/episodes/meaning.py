@@ -11,6 +11,7 @@ invented   renamed, in words that no narrator has
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from sys import intern
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,11 @@ def make_rewriter(narrations: pd.DataFrame, is_train: Bools) -> Rewriter:
         _vocabulary(narrations, is_train, part, *words) for part, words in canonical.items()
     )
     verb_words, noun_words = (
-        [word if code >= 0 else None for word, code in zip(words, vocabulary.codes, strict=True)]
+        # Equal words are one object.
+        [
+            intern(word) if code >= 0 else None
+            for word, code in zip(words, vocabulary.codes, strict=True)
+        ]
         for words, vocabulary in (
             (narrations["verb_word"], verbs),
             (narrations["noun_word"], nouns),

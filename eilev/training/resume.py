@@ -90,9 +90,15 @@ def hash_files(files: Mapping[str, Path]) -> dict[str, str]:
         DataError: a file is missing.
     """
     try:
-        return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+        return {name: _digest(path) for name, path in files.items()}
     except FileNotFoundError as error:
         raise DataError(f"{error.filename}: no such file; run the stage that writes it") from error
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file that may be larger than the memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def trained_names(model: nn.Module) -> frozenset[str]:

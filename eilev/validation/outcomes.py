@@ -24,7 +24,7 @@ from great_expectations.data_context.types.resource_identifiers import (
     ExpectationSuiteIdentifier,
     ValidationResultIdentifier,
 )
-from great_expectations.expectations.core import ExpectCompoundColumnsToBeUnique
+from great_expectations.expectations import core
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from great_expectations.validator.v1_validator import Validator
@@ -41,6 +41,14 @@ _TIME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 _FOLD_ID = re.compile(r"(?<=-collapse-body-)[0-9a-f-]{36}")
 # Viewing a page would fetch the logo from the makers' server, with the time of the build.
 _REMOTE_LOGO = re.compile(r"https://great-expectations-web-assets[^\"']*")
+
+_SUBJECTS = ("rows", "columns", "figures", "repeats")
+# What the rows of a piece do not tell.
+_OF_COLUMNS = (
+    core.ExpectTableRowCountToBeBetween,
+    core.ExpectColumnValuesToBeUnique,
+    core.ExpectColumnProportionOfNonNullValuesToBeBetween,
+)
 
 # Columns that name a row, the first that a table has.
 _ROW_NAMES = ("query", "narration_id")
@@ -70,13 +78,14 @@ class Table:
     """What a suite is about.
 
     Attributes:
-        pieces: its rows, some at a time, in one piece where an expectation is about how they are
-            together; read once.
+        pieces: its rows, some at a time; read once.
+        columns: those that are looked at as a whole, where the table can be held.
         figures: of the whole table (eilev.validation.figures), once the pieces have been read.
         repeats: the rows whose question is asked more than once, likewise.
     """
 
     pieces: Iterable[pd.DataFrame]
+    columns: Callable[[], pd.DataFrame] | None = None
     figures: Callable[[], pd.DataFrame] | None = None
     repeats: Callable[[], pd.DataFrame] | None = None
 
@@ -122,6 +131,9 @@ def _check(
         result = _validate(groups["rows"], piece, batch)
         of_rows = list(map(add_up, of_rows, result.results)) if of_rows else result.results
     found = [*of_rows]
+    if "columns" in groups and table.columns:
+        result = _validate(groups["columns"], table.columns(), batch)
+        found += result.results
     if "figures" in groups and table.figures:
         result = _validate(groups["figures"], table.figures(), batch)
         found += result.results
@@ -135,14 +147,16 @@ def _check(
 
 
 def _by_subject(suite: ExpectationSuite) -> dict[str, ExpectationSuite]:
-    """Divide a suite into what is expected of rows, of figures, and of what occurs once."""
-    groups: dict[str, list[Expectation]] = {"rows": [], "figures": [], "repeats": []}
+    """Divide a suite into what is expected of rows, columns, figures, and of what occurs once."""
+    groups: dict[str, list[Expectation]] = {name: [] for name in _SUBJECTS}
     # An expectation belongs to one suite.
     for expectation in map(copy, suite.expectations):
         if isinstance(expectation, ExpectPropertyBetween):
             groups["figures"].append(expectation)
-        elif isinstance(expectation, ExpectCompoundColumnsToBeUnique):
+        elif isinstance(expectation, core.ExpectCompoundColumnsToBeUnique):
             groups["repeats"].append(expectation)
+        elif isinstance(expectation, _OF_COLUMNS):
+            groups["columns"].append(expectation)
         else:
             groups["rows"].append(expectation)
     return {name: ExpectationSuite(suite.name, chosen) for name, chosen in groups.items() if chosen}

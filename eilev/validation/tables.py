@@ -17,6 +17,7 @@ from eilev.distributions import measures
 from eilev.distributions.items import ClipFacts, Items, gather_facts, lay_out
 from eilev.distributions.tally import Tally, add_up, tally
 from eilev.episodes.classes import action_numbers
+from eilev.parquet import BATCH_ROWS
 from eilev.schema import SPLITS, Split
 from eilev.validation import figures
 from eilev.validation.checks import violations
@@ -114,8 +115,10 @@ def make_tables(
         decoded_ids,
     )
     checked = {
-        NARRATIONS_SUITE: Table([narrations.merge(split, on="narration_id", how="left")]),
-        CLIPS_SUITE: Table([_clips_table(clips, narrations)]),
+        NARRATIONS_SUITE: _in_pieces(
+            lambda: narrations.merge(split, on="narration_id", how="left"), ["narration_id"]
+        ),
+        CLIPS_SUITE: _in_pieces(lambda: _clips_table(clips, narrations), ["narration_id", "shard"]),
     }
     splits = tuple(name for name in SPLITS if any(map(len, episodes(name, ["query"]))))
     for name in splits[1:]:
@@ -127,6 +130,21 @@ def make_tables(
         checked[episode_table("train", phase)] = table
         checked[words_table(phase)] = Table([], figures=table.figures)
     return Tables(checked, splits, facts, counted)
+
+
+def _in_pieces(make: Callable[[], pd.DataFrame], columns: list[str]) -> Table:
+    """Show a table in pieces and `columns` of it as a whole: checking makes copies of either.
+
+    It is made when it is looked at, and not kept.
+    """
+
+    def pieces() -> Iterator[pd.DataFrame]:
+        table = make()
+        # One of no rows has columns.
+        for start in range(0, max(len(table), 1), BATCH_ROWS):
+            yield table[start : start + BATCH_ROWS]
+
+    return Table(pieces(), lambda: make()[columns])
 
 
 def require_phases(episodes: Iterable[pa.RecordBatch], phases: Sequence[str]) -> None:
