@@ -113,7 +113,7 @@ class Worker(Generic[_Request, _Answer]):
 
     def _start(self) -> None:
         self._connection, theirs = Pipe()
-        self._started = False
+        self._started: bool = False
         command = [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno()), str(os.getpid())]
         # The child finds the modules that we have found.
         path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
