@@ -51,6 +51,8 @@ class Worker(Generic[_Request, _Answer]):
         at_most_s: bounds how long any step may take, whatever the work asks for.
     """
 
+    _started: bool
+
     def __init__(self, work: "Work[_Request, _Answer]", at_most_s: float = float("inf")) -> None:
         self._work, self._at_most_s = work, at_most_s
         self._start()
@@ -113,7 +115,7 @@ class Worker(Generic[_Request, _Answer]):
 
     def _start(self) -> None:
         self._connection, theirs = Pipe()
-        self._started: bool = False
+        self._started = False
         command = [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno()), str(os.getpid())]
         # The child finds the modules that we have found.
         path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
