@@ -53,6 +53,7 @@ class Worker(Generic[_Request, _Answer]):
 
     def __init__(self, work: "Work[_Request, _Answer]", at_most_s: float = float("inf")) -> None:
         self._work, self._at_most_s = work, at_most_s
+        self._started: bool = False
         self._start()
 
     def ask(self, request: _Request) -> Iterator[_Answer]:
@@ -113,7 +114,7 @@ class Worker(Generic[_Request, _Answer]):
 
     def _start(self) -> None:
         self._connection, theirs = Pipe()
-        self._started: bool = False
+        self._started = False
         command = [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno()), str(os.getpid())]
         # The child finds the modules that we have found.
         path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
