@@ -4,17 +4,14 @@ FFmpeg's demuxers (PyAV) read every packet once, which is cheap; a frame is deco
 packets do not tell (AVI has no presentation times), and one to see how the picture is turned.
 """
 
-import re
 from array import array
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
-from av.stream import Discard
 from numpy.typing import NDArray
 
 from eilev.clips.frame_choice import Indices, VideoInfo
@@ -26,16 +23,8 @@ from eilev.clips.limits import (
     seconds_to_decode,
     seconds_to_scan,
 )
+from eilev.clips.opening import container_format, open_container, reading, video_stream
 
-# By their first bytes, whatever the suffix. Anything else might be a playlist that makes FFmpeg
-# open other files and addresses.
-_FORMATS = {
-    "mov": re.compile(rb".{4}(ftyp|moov|mdat|free|skip|wide)", re.S),
-    "matroska": re.compile(rb"\x1a\x45\xdf\xa3"),
-    "avi": re.compile(rb"RIFF.{4}AVI ", re.S),
-    "mpegts": re.compile(rb"\x47.{187}\x47|.{4}\x47.{191}\x47", re.S),
-}
-_HEAD_BYTES = 256
 # Of which decord's FFmpeg (4.1) decodes one frame a packet; it knows no AV1.
 _DECORD_CODECS = frozenset({"h264", "hevc", "mjpeg", "mpeg4", "vp8", "vp9"})
 _DECORD_FORMATS = frozenset({"mov", "matroska"})
@@ -111,7 +100,7 @@ def probe(
     Raises:
         RefusedError: not a video that can be read, or too large.
     """
-    name = _format(path)
+    name = container_format(path)
     allow(seconds_to_scan(path.stat().st_size))
     with reading(), open_container(path, name) as container:
         stream = video_stream(container)
@@ -143,58 +132,6 @@ def probe(
             and name in _DECORD_FORMATS
             and _suits_decord(container, codec.name, packets),
         )
-
-
-def open_container(path: Path, name: str | None = None) -> Any:
-    """Open a file with the demuxer that its first bytes ask for."""
-    # An absolute path: FFmpeg takes "take" in take:1.mp4 for a protocol.
-    options = {"protocol_whitelist": "file"}
-    return av.open(
-        str(path.absolute()),
-        format=name or _format(path),
-        options=options,
-        metadata_errors="ignore",
-    )
-
-
-def video_stream(container: Any) -> Any:
-    """The stream that a player shows; the others are passed over while reading.
-
-    Raises:
-        RefusedError: there is none that can be decoded.
-    """
-    stream = container.streams.best("video")
-    if stream is None or stream.codec_context is None or not stream.codec_context.width:
-        raise RefusedError("no video stream that can be decoded (only audio, or cut off)")
-    for other in container.streams:
-        if other.index != stream.index:
-            other.discard = Discard.all
-    # More threads would fight with those of other workers.
-    stream.codec_context.thread_count = 1
-    return stream
-
-
-@contextmanager
-def reading() -> Iterator[None]:
-    """Turn FFmpeg's errors into RefusedError."""
-    try:
-        yield
-    except MemoryError as error:
-        raise RefusedError("decoding it takes too much memory") from error
-    except (av.error.FFmpegError, OSError) as error:
-        detail = str(getattr(error, "strerror", None) or error)
-        raise RefusedError(f"damaged or cut off ({detail})") from error
-
-
-def _format(path: Path) -> str:
-    if not path.is_file():
-        raise RefusedError("no such file")
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    for name, magic in _FORMATS.items():
-        if magic.match(head):
-            return name
-    raise RefusedError("not an MP4, MOV, Matroska, WebM, AVI or MPEG-TS file")
 
 
 def _scan(container: Any, stream: Any) -> _Packets:

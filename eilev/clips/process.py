@@ -55,6 +55,7 @@ class Worker(Generic[_Request, _Answer]):
 
     def __init__(self, work: "Work[_Request, _Answer]", at_most_s: float = float("inf")) -> None:
         self._work, self._at_most_s = work, at_most_s
+        self._started: bool = False
         self._start()
 
     def ask(self, request: _Request) -> Iterator[_Answer]:

@@ -15,9 +15,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from eilev.clips.container import Track, open_container, reading, video_stream
+from eilev.clips.container import Track
 from eilev.clips.frame_choice import Indices
 from eilev.clips.limits import RefusedError
+from eilev.clips.opening import open_container, reading, video_stream
 
 _Result = TypeVar("_Result")
 _Image = NDArray[np.uint8]
