@@ -23,7 +23,7 @@ import pandas as pd
 from eilev.clips import decoder
 from eilev.clips.cutting import Cutter, Job
 from eilev.clips.limits import Limits, no_deadline
-from eilev.clips.writing import _ShardWriter, write_clips
+from eilev.clips.writing import ShardWriter, write_clips
 from eilev.config.clips import ClipsConfig
 
 WINDOW_S = 8.0
@@ -67,7 +67,7 @@ def work(video: Path, seconds: float, spacing_s: float, one_by_one: bool) -> dic
     cutter, wanted = Cutter(config()), times(seconds, spacing_s)
     start = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        writer = _ShardWriter(Path(folder), 0)
+        writer = ShardWriter(Path(folder), 0)
         for first in range(0, len(wanted), JOB_CLIPS):
             part = wanted[first : first + JOB_CLIPS]
             job = Job(str(video), tuple(range(len(part))), part)

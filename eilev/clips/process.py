@@ -51,6 +51,8 @@ class Worker(Generic[_Request, _Answer]):
         at_most_s: bounds how long any step may take, whatever the work asks for.
     """
 
+    _started: bool
+
     def __init__(self, work: "Work[_Request, _Answer]", at_most_s: float = float("inf")) -> None:
         self._work, self._at_most_s = work, at_most_s
         self._start()

@@ -22,7 +22,7 @@ from eilev.clips.limits import RefusedError
 _Result = TypeVar("_Result")
 _Image = NDArray[np.uint8]
 
-# Frames after a jump that are all decoded, to see that they are those which the packets announced.
+# The first frames are all decoded, to see that they are those which the packets announced.
 _CHECKED = 32
 # Frames that a decoder may hold back: nearer than this, a key frame's packet may be read already.
 _MIN_JUMP = 32
@@ -43,7 +43,7 @@ class PyavReader:
         self._decoded: Iterator[Any] = iter(())
         # The number of the frame that comes next; those before `_first` are passed over.
         self._next = self._first = track.info.num_frames
-        # Frames decoded since the last jump; only H.264 says for certain that nobody needs a frame.
+        # Frames decoded so far; only H.264 says for certain that nobody needs a frame.
         self._num_checked = 0
         self._may_skip = track.codec == "h264" and track.pts is not None
         self._wanted_pts: frozenset[int] = frozenset()
@@ -96,7 +96,8 @@ class PyavReader:
             yield place, _all_of([kept[number] for number in mine])
 
     def _try(self, number: int, encode: Callable[[_Image], _Result]) -> _Result | RefusedError:
-        group = [0, *self._keys][bisect_right(self._keys, number)]
+        key = bisect_right(self._keys, number) - 1
+        group = self._keys[key] if key >= 0 else 0
         if number >= self._damaged.get(group, number + 1):
             return RefusedError("damaged or cut off")
         try:
@@ -150,15 +151,14 @@ class PyavReader:
         return found
 
     def _skips(self) -> bool:
-        """Whether frames that are neither wanted nor referred to are left out."""
-        return self._may_skip and self._num_checked >= _CHECKED
+        """Whether frames that are neither wanted nor referred to are left out; not after a jump."""
+        return self._may_skip and self._num_checked >= _CHECKED and self._next > self._first
 
     def _jump(self, key: int) -> None:
         """Begin at a key frame; -1 is the start of the file."""
         self._begun_at, self._ends = key, False
         self._next = self._first = self._keys[key] if key > 0 else 0
         packets = self._from_start() if key <= 0 else self._from_key(key)
-        self._num_checked = 0
         self._decoded = self._decode(packets)
 
     def _decode(self, packets: Iterator[Any]) -> Iterator[Any]:

@@ -60,7 +60,7 @@ def _write_shards(
     rest = narrations.iloc[done:]
     cuts = cut_in_table_order(rest["video_path"].tolist(), rest["timestamp_s"].tolist(), config)
     progress = tqdm(cuts, "clips", len(narrations), initial=done, unit="clip")
-    writer = _ShardWriter(unfinished.folder, unfinished.num_shards)
+    writer = ShardWriter(unfinished.folder, unfinished.num_shards)
     places: list[Place] = []
     for narration_id, cut in zip(rest["narration_id"], progress, strict=True):
         if cut.error is not None:
@@ -71,12 +71,12 @@ def _write_shards(
         if row + 1 == config.shard_size:
             writer.close()
             unfinished.finish(writer.name, places)
-            writer, places = _ShardWriter(unfinished.folder, unfinished.num_shards), []
+            writer, places = ShardWriter(unfinished.folder, unfinished.num_shards), []
     writer.close()
     return unfinished.places + places
 
 
-class _ShardWriter:
+class ShardWriter:
     """Writes clips into one shard; the file appears with the first one."""
 
     def __init__(self, folder: Path, number: int) -> None:

@@ -12,7 +12,6 @@ from tests.videos import cut_off, overwrite, turn_right, write_audio, write_vide
 NUM_FRAMES = 100
 # Frames at 10 to 89 ms from one another, the first one 3 s after the file's zero.
 IRREGULAR_MS = (3000 + np.cumsum(np.random.default_rng(1).integers(10, 90, NUM_FRAMES))).tolist()
-FAST = {"preset": "ultrafast"}
 GROUPS = {"g": "12", "bf": "3"}
 SILENT_X265 = "log-level=none:pools=none"
 

@@ -1,4 +1,3 @@
-import os
 import shutil
 import signal
 import subprocess
@@ -102,24 +101,35 @@ def test_nothing_decoded_is_an_error_and_leaves_the_folder(
     assert ClipStore(tmp_path / "clips").ids == ClipStore(folder).ids
 
 
-# What the stage does, in a process of its own: a shard for every two clips.
+# What the stage does, in a process of its own: a shard for every two clips. After the second it is
+# killed with all its group, or it waits.
 RUN = """
-import sys
+import os, signal, sys, time
 import pandas as pd
 from pathlib import Path
 from eilev.clips import cutting
+from eilev.clips.resumption import Unfinished
 from eilev.clips.writing import write_clips
 from tests.clips.tables import config
+
+finish = Unfinished.finish
+
+def finish_two(self, shard, places):
+    finish(self, shard, places)
+    if self.num_shards == 2:
+        if sys.argv[3] == "killed":
+            os.killpg(0, signal.SIGKILL)
+        time.sleep(600)
+
+Unfinished.finish = finish_two
 cutting._CLIPS_PER_JOB = 2
 table, out = pd.read_parquet(sys.argv[1]), Path(sys.argv[2])
 write_clips(table, config(shard_size=2, processes=2), out)
 """
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
+def wait_for(condition: Callable[[], bool]) -> None:
+    while not condition():  # or pytest's own limit
         time.sleep(0.005)
 
 
@@ -131,23 +141,19 @@ def children(pid: int) -> list[int]:
     ]
 
 
-def start_stage(table: pd.DataFrame, folder: Path) -> subprocess.Popen[bytes]:
+def start_stage(table: pd.DataFrame, folder: Path, then: str) -> subprocess.Popen[bytes]:
     table.to_parquet(folder / "table.parquet")
-    command = [sys.executable, "-c", RUN, str(folder / "table.parquet"), str(folder / "clips")]
-    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    arguments = [str(folder / "table.parquet"), str(folder / "clips"), then]
+    return subprocess.Popen([sys.executable, "-c", RUN, *arguments], start_new_session=True)
 
 
 @pytest.fixture(scope="module")
 def killed(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a run leaves of which the whole group was killed once some shards were finished."""
     folder = tmp_path_factory.mktemp("killed")
-    stage = start_stage(table, folder)
-    partial = folder / ".clips.partial"
-    wait_for(lambda: len(list(partial.glob("*.json"))) >= 2)
-    os.killpg(stage.pid, signal.SIGKILL)
-    stage.wait()
+    assert start_stage(table, folder, "killed").wait() == -signal.SIGKILL
     assert not (folder / "clips").exists()
-    return partial
+    return folder / ".clips.partial"
 
 
 @pytest.fixture
@@ -205,9 +211,10 @@ def test_what_no_longer_agrees_is_decoded_again(
 
 
 def test_a_killed_stage_leaves_no_process_behind(table: pd.DataFrame, tmp_path: Path) -> None:
-    stage = start_stage(table, tmp_path)
-    wait_for(lambda: len(children(stage.pid)) == 2)
+    stage = start_stage(table, tmp_path, "waits")
+    wait_for(lambda: len(list(tmp_path.glob(".clips.partial/*.json"))) == 2)
     workers = children(stage.pid)
+    assert len(workers) == 2
     stage.kill()
     stage.wait()
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
