@@ -158,7 +158,8 @@ def write_clips() -> None:
             columns = {"narration_id": rows, "frames": [clip] * len(rows)}
             writer.write_table(pa.table(columns, schema=schema.CLIPS_SHARD))
     index = pd.DataFrame({"narration_id": ids, "video_id": narrations["video_id"]})
-    index = index.assign(shard=shard, row=range(len(ids)), num_frames=NUM_FRAMES, error=None)
+    index = index.assign(shard=shard, row=range(len(ids)), num_frames=NUM_FRAMES)
+    index = index.assign(decoder="decord", error=None)
     write_table(index, schema.CLIPS_INDEX, paths.CLIPS / "index.parquet")
 
 

@@ -1,14 +1,11 @@
 """Runs the suites, builds the Data Docs, and says what failed."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import great_expectations as gx
 import pandas as pd
 from great_expectations.constants import DATAFRAME_REPLACEMENT_STR
 from great_expectations.core.batch_definition import BatchDefinition
@@ -17,9 +14,6 @@ from great_expectations.core.expectation_validation_result import (
     ExpectationSuiteValidationResult,
     ExpectationValidationResult,
 )
-from great_expectations.core.run_identifier import RunIdentifier
-from great_expectations.data_context import AbstractDataContext
-from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.data_context.types.resource_identifiers import (
     ExpectationSuiteIdentifier,
     ValidationResultIdentifier,
@@ -31,16 +25,8 @@ from great_expectations.validator.v1_validator import Validator
 from great_expectations.validator.validation_statistics import calc_validation_statistics
 
 from eilev.validation.expectations import ExpectPropertyBetween
+from eilev.validation.site import RUN, make_context, settle_pages
 from eilev.validation.summing import add_up, with_percents
-
-# Part of the pages' paths: a fixed time keeps the site the same from run to run.
-_RUN = RunIdentifier("validate", datetime(2000, 1, 1, tzinfo=UTC))
-
-# What makes the same page differ from run to run: times of reading and ids of foldable blocks.
-_TIME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
-_FOLD_ID = re.compile(r"(?<=-collapse-body-)[0-9a-f-]{36}")
-# Viewing a page would fetch the logo from the makers' server, with the time of the build.
-_REMOTE_LOGO = re.compile(r"https://great-expectations-web-assets[^\"']*")
 
 _SUBJECTS = ("rows", "columns", "figures", "repeats")
 # What the rows of a piece do not tell.
@@ -103,7 +89,7 @@ def run_suites(
     Returns:
         The outcome of every expectation, in the order of the suites.
     """
-    context = _make_context(docs)
+    context = make_context(docs)
     source = context.data_sources.add_pandas("tables")
     outcomes = []
     for suite in suites:
@@ -111,7 +97,7 @@ def run_suites(
         batch = asset.add_batch_definition_whole_dataframe("all")
         result = _check(context.suites.add(suite), tables[suite.name], batch)
         suite_id = ExpectationSuiteIdentifier(suite.name)
-        key = ValidationResultIdentifier(suite_id, _RUN, result.batch_id)
+        key = ValidationResultIdentifier(suite_id, RUN, result.batch_id)
         context.validation_results_store.store_validation_results(result, key)
         outcomes += [_outcome(suite.name, item) for item in result.results]
     context.build_data_docs()
@@ -185,8 +171,8 @@ def _join(
     # It is that of the last piece.
     last.meta["batch_markers"].pop("pandas_data_fingerprint", None)
     last.meta |= {
-        "run_id": _RUN,
-        "validation_time": _RUN.run_time,
+        "run_id": RUN,
+        "validation_time": RUN.run_time,
         "batch_parameters": {"dataframe": DATAFRAME_REPLACEMENT_STR},
     }
     statistics = calc_validation_statistics(results)
@@ -204,37 +190,6 @@ def _config(result: ExpectationValidationResult) -> ExpectationConfiguration:
     config = result.expectation_config
     assert config is not None  # noqa: S101  # set by every run
     return config
-
-
-def _make_context(docs: Path) -> AbstractDataContext:
-    context = gx.get_context(mode="ephemeral")
-    context.enable_analytics(enable=False)
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    for name in context.get_site_names():
-        context.delete_data_docs_site(name)
-    context.add_data_docs_site(
-        "docs",
-        {
-            "class_name": "SiteBuilder",
-            "store_backend": {
-                "class_name": "TupleFilesystemStoreBackend",
-                "base_directory": str(docs.absolute()),
-            },
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        },
-    )
-    return context
-
-
-def settle_pages(docs: Path) -> None:
-    """Make the site's bytes depend on the outcomes only, and its logo come from the site."""
-    for page in docs.rglob("*.html"):
-        home = "../" * (len(page.relative_to(docs).parts) - 1)
-        text = _TIME.sub(f"{_RUN.run_time:%Y%m%dT%H%M%S.%fZ}", page.read_text())
-        text = _REMOTE_LOGO.sub(f"{home}static/images/logo-long.png", text)
-        for number, fold_id in enumerate(dict.fromkeys(_FOLD_ID.findall(text))):
-            text = text.replace(fold_id, str(number))
-        page.write_text(text)
 
 
 def _result_format(table: pd.DataFrame) -> dict[str, Any]:
