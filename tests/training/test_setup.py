@@ -62,14 +62,14 @@ def test_a_run_is_told_apart_by_parameters_tables_and_clips(tmp_path):
         config = tiny_train_config(**changes)
         return resumption(config, Accelerator(), [table], clips, tmp_path / "checkpoints")
 
-    first = made().fingerprint
-    assert made().fingerprint == first
-    assert made(learning_rate=1.0).fingerprint != first
+    first = made().of
+    assert made().of == first
+    assert made(learning_rate=1.0).of != first
     (clips / "clips-0.arrow").write_bytes(b"12")
-    second = made().fingerprint
+    second = made().of
     assert second != first
     table.write_bytes(b"2")
-    assert made().fingerprint != second
+    assert made().of != second
     table.unlink()
     with pytest.raises(DataError, match=r"train\.parquet"):
         made()
