@@ -148,7 +148,8 @@ def undisturbed(project: Project) -> dict[str, float]:
     seconds = {}
     for stage in project.stages:
         start = time.monotonic()
-        code, output = project.run("dvc", "repro", "--single-item", stage)
+        # What it depends on is up to date, but for the inventory, which always runs.
+        code, output = project.run("dvc", "repro", stage)
         if code:
             raise RuntimeError(f"the undisturbed run fails:\n{output}")
         seconds[stage] = time.monotonic() - start

@@ -56,12 +56,12 @@ class Clock:
         return LOG_EVERY * (len(self.times) - 1) / (self.times[-1] - self.times[0])
 
 
-def work(num_threads: int, num_steps: int, phase: str) -> None:
+def work(num_threads: int, num_steps: int, phase: str, views: int, folder: Path) -> None:
     """Train for some steps of a phase as one of the processes that torchrun has started."""
     params = load_section("train", TrainConfig)
     chosen = tuple(each for each in params.phases if each.name == phase)
     rarely = {"validate_every": 10**6, "checkpoint_every": 10**6, "accumulation_steps": 1}
-    config = params.model_copy(update={"phases": chosen, **rarely})
+    config = params.model_copy(update={"phases": chosen, "views": views, **rarely})
     accelerator = make_accelerator(config, use_cpu=True)
     torch.set_num_threads(num_threads)
     narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
@@ -76,24 +76,22 @@ def work(num_threads: int, num_steps: int, phase: str) -> None:
     }
     setup = set_up(config, narrations, episodes, ClipStore(paths.CLIPS))
     clock = Clock()
-    with tempfile.TemporaryDirectory() as folder:
-        resumption = Resumption(Path(folder), {})
-        train(setup.model, setup.data, config, accelerator, clock, resumption)
+    # All processes share it: what frozen eyes see lies there.
+    resumption = Resumption(folder, {})
+    train(setup.model, setup.data, config, accelerator, clock, resumption)
     if PartialState().is_main_process:
         print(json.dumps({"steps_per_s": round(clock.steps_per_s, 2), "losses": clock.losses}))
 
 
-def measure(
-    processes: int, threads: int, policy: str, num_steps: int, phase: str
-) -> dict[str, Any]:
+def measure(processes: int, threads: int, policy: str, asked: argparse.Namespace) -> dict[str, Any]:
     """Start the processes and read what the main one has measured."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-    asked = [f"--worker={threads}", f"--steps={num_steps}", f"--phase={phase}"]
-    worker = ["-m", "benchmarks.training", *asked]
+    options = [f"--steps={asked.steps}", f"--phase={asked.phase}", f"--views={asked.views}"]
     env = os.environ | {"OMP_WAIT_POLICY": policy, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(
-        [sys.executable, *torchrun, *worker], env=env, stdout=subprocess.PIPE, text=True, check=True
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        worker = ["-m", "benchmarks.training", *options, f"--worker={threads}", f"--in={folder}"]
+        command = [sys.executable, *torchrun, *worker]
+        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
@@ -113,18 +111,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
     parser.add_argument("--steps", type=int, default=3 * LOG_EVERY, help=f"over {LOG_EVERY}")
     parser.add_argument("--worker", type=int, metavar="THREADS", help=argparse.SUPPRESS)
-    names = [phase.name for phase in load_section("train", TrainConfig).phases]
+    parser.add_argument("--in", dest="folder", type=Path, help=argparse.SUPPRESS)
+    params = load_section("train", TrainConfig)
+    names = [phase.name for phase in params.phases]
     parser.add_argument("--phase", choices=names, default=names[0])
+    message = "train.views; 0 runs frozen eyes at every showing"
+    parser.add_argument("--views", type=int, default=params.views, help=message)
+    parser.add_argument("--processes", type=int, help="only cases of so many processes")
     options = parser.parse_args()
     if options.worker:
-        work(options.worker, options.steps, options.phase)
+        work(options.worker, options.steps, options.phase, options.views, options.folder)
         return
     results = []
     print("processes  threads  waiting   alone  beside a busy process   (steps per second)")
     for case in CASES:
-        alone = measure(*case, options.steps, options.phase)
+        if options.processes not in (None, case[0]):
+            continue
+        alone = measure(*case, options)
         with busy():
-            beside = measure(*case, options.steps, options.phase)
+            beside = measure(*case, options)
         results.append(dict(zip(("processes", "threads", "waiting"), case, strict=True)))
         results[-1] |= alone | {"beside_busy": beside["steps_per_s"]}
         figures = f"{alone['steps_per_s']:7.2f}  {beside['steps_per_s']:7.2f}"

@@ -14,8 +14,9 @@ ROOT = "DVC_ROOT"
 def lock_files(root: Path) -> Iterator[Path]:
     """Every `dvc.lock` of the project, relative to its root, present or not."""
     yield Path("dvc.lock")
-    for pipeline in sorted(root.glob("experiments/*/dvc.yaml")):
-        yield pipeline.with_name("dvc.lock").relative_to(root)
+    for pattern in ("inventory/dvc.yaml", "experiments/*/dvc.yaml"):
+        for pipeline in sorted(root.glob(pattern)):
+            yield pipeline.with_name("dvc.lock").relative_to(root)
 
 
 def copy_of(lock_file: Path, root: Path) -> Path:

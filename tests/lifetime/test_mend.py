@@ -84,15 +84,16 @@ def test_without_any_every_stage_runs_again(project):
     assert not (project / "dvc.lock").exists()
 
 
-def test_the_lock_files_of_experiments_are_mended_as_well(project, monkeypatch):
-    folder = project / "experiments" / "ablations"
+@pytest.mark.parametrize("name", ["experiments/ablations", "inventory"])
+def test_the_lock_files_of_other_pipelines_are_mended_as_well(project, monkeypatch, name):
+    folder = project / name
     folder.mkdir(parents=True)
     (folder / "dvc.yaml").touch()
     (folder / "dvc.lock").write_text(WHOLE)
     kept(project, monkeypatch)
     (folder / "dvc.lock").write_text(HALF)
     (line,) = mend(project)
-    assert line.startswith("experiments/ablations/dvc.lock: broken")
+    assert line.startswith(f"{name}/dvc.lock: broken")
     assert (folder / "dvc.lock").read_text() == WHOLE
 
 
