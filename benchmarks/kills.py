@@ -71,6 +71,19 @@ class Outcome:
     output: str
 
 
+def copy_tree(folder: Path) -> None:
+    """Copy this tree, as it is, without what DVC knows of it, into a git repository of its own."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    for name in names.stdout.splitlines():
+        if Path(name).name != "dvc.lock" and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    author = ["-c", "user.name=copy", "-c", "user.email=copy@localhost"]
+    for command in (["init", "--quiet"], ["add", "."], [*author, "commit", "-qm", "Start"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)  # noqa: S607
+
+
 class Project:
     """A copy of this tree with a git repository and a DVC cache of its own.
 
@@ -80,16 +93,8 @@ class Project:
     def __init__(self, folder: Path, until: str = STAGES[-1]) -> None:
         self.folder = folder
         self.stages = STAGES[: STAGES.index(until) + 1]
-        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-        names = subprocess.run(listed, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-        for name in names.stdout.splitlines():
-            if Path(name).name != "dvc.lock" and (ROOT / name).is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, folder / name)
+        copy_tree(folder)
         self.shrink(yaml.safe_load(SMALL.read_text()))
-        author = ["-c", "user.name=kills", "-c", "user.email=kills@localhost"]
-        for command in (["init", "--quiet"], ["add", "."], [*author, "commit", "-qm", "Start"]):
-            subprocess.run(["git", *command], cwd=folder, check=True)  # noqa: S607
 
     def shrink(self, changes: dict[str, dict[str, object]]) -> None:
         """Change sections of params.yaml."""

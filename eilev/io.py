@@ -81,17 +81,30 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: not valid JSON: {error}") from error
 
 
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, which may be larger than the memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_files(files: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 of the contents of files, by the names that they are given.
+
+    Raises:
+        DataError: a file is missing.
+    """
+    try:
+        return {name: sha256(path) for name, path in files.items()}
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename}: no such file; run the stage that writes it") from error
+
+
 def fingerprint(settings: Mapping[str, Any], files: Sequence[Path]) -> str:
     """Hash everything a run's result depends on: settings and the contents of files.
 
     Raises:
         DataError: a file is missing.
     """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for path in files:
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError as error:
-            raise DataError(f"{path}: no such file; run the stage that writes it") from error
-        digest.update(f"{path.name}:{hashlib.sha256(content).hexdigest()}".encode())
-    return digest.hexdigest()
+    hashes = list(hash_files({str(path): path for path in files}).values())
+    made_from = {"settings": settings, "files": hashes}
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()

@@ -3,14 +3,13 @@
 A bundle is a folder: ONNX graphs, tokenizer files, preprocessor_config.json and manifest.json.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from eilev.config.section import Positive, Section
-from eilev.io import DataError, write_json
+from eilev.io import DataError, sha256, write_json
 
 MANIFEST_FILE = "manifest.json"
 
@@ -134,9 +133,3 @@ class Manifest(Section):
                 raise BundleError(
                     f"{path}: altered since the export (sha256 differs); export again"
                 )
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

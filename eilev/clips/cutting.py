@@ -1,7 +1,6 @@
 """The clips of a narration table, cut by several processes and put into the table's order."""
 
 import io
-import queue
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +14,7 @@ from PIL import Image
 
 from eilev.clips.decoder import Decoder, Video
 from eilev.clips.limits import Allow, Limits, VideoError
-from eilev.clips.process import Worker
+from eilev.clips.process import WorkerPool
 from eilev.config.clips import ClipsConfig
 
 # What waits for its turn must fit in memory: 64 clips of 8 frames of 448 x 448 are about 40 MB.
@@ -115,38 +114,31 @@ def _parts(rows: Sequence[int]) -> list[tuple[int, ...]]:
 
 def _cut_all(jobs: Sequence[Job], config: ClipsConfig) -> Iterator[tuple[Job, list[Cut]]]:
     """Results of all jobs in order, with a bounded number of them not yet yielded."""
-    idle: queue.SimpleQueue[Worker[Job, tuple[int, Cut]]] = queue.SimpleQueue()
-    workers = [Worker(Cutter(config)) for _ in range(min(config.processes, len(jobs)))]
-    for worker in workers:
-        idle.put(worker)
+    pool = WorkerPool(Cutter(config), min(config.processes, len(jobs)))
     threads = ThreadPoolExecutor(config.processes)
     waiting = iter(jobs)
     futures: deque[Future[tuple[Job, list[Cut]]]] = deque()
     try:
-        futures.extend(threads.submit(_cut, job, idle) for job in islice(waiting, len(workers) + 1))
+        futures.extend(
+            threads.submit(_cut, job, pool) for job in islice(waiting, config.processes + 1)
+        )
         while futures:
             yield futures.popleft().result()
-            futures.extend(threads.submit(_cut, job, idle) for job in islice(waiting, 1))
+            futures.extend(threads.submit(_cut, job, pool) for job in islice(waiting, 1))
     finally:
         for future in futures:
             future.cancel()
-        for worker in workers:
-            worker.stop()
+        pool.stop()
         threads.shutdown()
 
 
-def _cut(
-    job: Job, idle: "queue.SimpleQueue[Worker[Job, tuple[int, Cut]]]"
-) -> tuple[Job, list[Cut]]:
+def _cut(job: Job, pool: WorkerPool[Job, tuple[int, Cut]]) -> tuple[Job, list[Cut]]:
     """Cut a job's clips; those that a crash or a hang cost have that for their reason."""
     cuts: dict[int, Cut] = {}
     reason = "not decoded"
-    worker = idle.get()
     try:
-        cuts.update(worker.ask(job))
+        cuts.update(pool.ask(job))
     except ValueError as error:
         reason = str(error)
-    finally:
-        idle.put(worker)
     lost = Cut(error=f"{job.path}: {reason}")
     return job, [cuts.get(place, lost) for place in range(len(job.rows))]

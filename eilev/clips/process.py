@@ -6,6 +6,7 @@ step how long it may take; a process that is silent for longer is killed and rep
 
 import ctypes
 import os
+import queue
 import resource
 import signal
 import subprocess
@@ -135,6 +136,33 @@ class Worker(Generic[_Request, _Answer]):
     def _restart(self) -> None:
         self.stop()
         self._start()
+
+
+class WorkerPool(Generic[_Request, _Answer]):
+    """Several workers for the same work, for as many threads.
+
+    Attributes:
+        workers: all of them.
+    """
+
+    def __init__(self, work: "Work[_Request, _Answer]", num_workers: int) -> None:
+        self.workers = [Worker(work) for _ in range(num_workers)]
+        self._idle: queue.SimpleQueue[Worker[_Request, _Answer]] = queue.SimpleQueue()
+        for worker in self.workers:
+            self._idle.put(worker)
+
+    def ask(self, request: _Request) -> Iterator[_Answer]:
+        """As `Worker.ask`; waits for an idle one."""
+        worker = self._idle.get()
+        try:
+            yield from worker.ask(request)
+        finally:
+            self._idle.put(worker)
+
+    def stop(self) -> None:
+        """End the processes."""
+        for worker in self.workers:
+            worker.stop()
 
 
 class _RefusedRequestError(ValueError):

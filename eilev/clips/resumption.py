@@ -5,13 +5,12 @@ folder, and for each finished shard `clips-00000.json` says what it is made from
 the index up to its last clip, with the narrations that have no clip among them.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from eilev.io import DataError, atomic_file, read_json
+from eilev.io import DataError, atomic_file, read_json, replace_dir, sha256
 
 # Shard and row, number of frames, who decoded them; or the reason why there are none.
 Place = tuple[str | None, int | None, int, str | None, str | None]
@@ -47,7 +46,7 @@ class Unfinished:
         self.places += places
         record = {
             "made_from": self._made_from(start, len(self.places)),
-            "sha256": _checksum(self.folder / shard),
+            "sha256": sha256(self.folder / shard),
             "places": places,
         }
         with atomic_file(self._record(shard)) as temporary:
@@ -56,8 +55,7 @@ class Unfinished:
 
     def publish(self) -> None:
         """Put the folder in its place."""
-        shutil.rmtree(self._out_dir, ignore_errors=True)
-        self.folder.replace(self._out_dir)
+        replace_dir(self.folder, self._out_dir)
         self.discard()
 
     def discard(self) -> None:
@@ -71,7 +69,7 @@ class Unfinished:
             record = read_json(self._record(shard))
             places: list[Place] = [tuple(place) for place in record["places"]]
             start, end = len(self.places), len(self.places) + len(places)
-            whole = record["sha256"] == _checksum(self.folder / shard)
+            whole = record["sha256"] == sha256(self.folder / shard)
             if not whole or record["made_from"] != self._made_from(start, end):
                 return False
         except (DataError, OSError, KeyError, TypeError):
@@ -100,8 +98,3 @@ def shard_name(number: int) -> str:
     'clips-00000.arrow'
     """
     return f"clips-{number:05d}.arrow"
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eilev.bundle.manifest import ImageFormat, Manifest, Tokens, sha256
+from eilev.bundle.manifest import ImageFormat, Manifest, Tokens
 from eilev.export.onnx import cache_shape, export_graphs
 from eilev.inputs.preprocess import PREPROCESSOR_FILE, Preprocessing
 from eilev.inputs.tokenizer import TextCodec, save_codec
+from eilev.io import sha256
 from eilev.model.checkpoint import LoadedModel
 from eilev.model.video_blip import VideoBlip
 

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import queue
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from PIL import Image
 
 from eilev.clips.frame_choice import Frames
 from eilev.clips.limits import Allow, Limits
-from eilev.clips.process import Worker, WorkerError
+from eilev.clips.process import Worker, WorkerError, WorkerPool
 from eilev.serving.media import MediaError, load_clip
 
 
@@ -34,15 +33,12 @@ class DecoderPool:
     """A fixed number of decoding processes, each replaced when it crashed or took too long."""
 
     def __init__(self, num_workers: int, decoding: Decoding):
-        self._workers = [Worker(decoding) for _ in range(num_workers)]
-        self._idle: queue.Queue[Worker[str, Frames]] = queue.Queue()
-        for worker in self._workers:
-            self._idle.put(worker)
+        self._pool = WorkerPool(decoding, num_workers)
 
     @property
     def num_workers(self) -> int:
         """Videos that are decoded at the same time."""
-        return len(self._workers)
+        return len(self._pool.workers)
 
     def load(self, url: str) -> Frames:
         """Frames of a data URL (see `load_clip`); waits for an idle process.
@@ -50,27 +46,22 @@ class DecoderPool:
         Raises:
             MediaError: the video is refused, undecodable, too slow, or crashes the decoder.
         """
-        worker = self._idle.get()
-        try:
-            return _ask(worker, url)
-        finally:
-            self._idle.put(worker)
+        return _ask(self._pool, url)
 
     def warm_up(self) -> None:
         """Return once every process answers."""
         file = io.BytesIO()
         Image.new("RGB", (16, 16)).save(file, "JPEG")
         url = f"data:video/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
-        for worker in self._workers:
+        for worker in self._pool.workers:
             _ask(worker, url)
 
     def close(self) -> None:
         """End the processes."""
-        for worker in self._workers:
-            worker.stop()
+        self._pool.stop()
 
 
-def _ask(worker: Worker[str, Frames], url: str) -> Frames:
+def _ask(worker: Worker[str, Frames] | WorkerPool[str, Frames], url: str) -> Frames:
     try:
         (frames,) = worker.ask(url)
     except WorkerError as error:

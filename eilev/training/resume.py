@@ -3,7 +3,6 @@
 No random state is kept: every draw of a run depends on the seed and the step alone.
 """
 
-import hashlib
 import shutil
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -74,31 +73,13 @@ class Resumption:
     """Where checkpoints lie, and which run may use them.
 
     of: everything that the run's result depends on, by name: settings, and hashes of files
-        (`hash_files`). As JSON values, nested as they like.
+        (`eilev.io.hash_files`). As JSON values, nested as they like.
     drop_unfinished: whether the checkpoint of another run makes way for this one.
     """
 
     folder: Path
     of: Mapping[str, Any]
     drop_unfinished: bool = False
-
-
-def hash_files(files: Mapping[str, Path]) -> dict[str, str]:
-    """SHA-256 of the contents of files, by the names that they are given.
-
-    Raises:
-        DataError: a file is missing.
-    """
-    try:
-        return {name: _digest(path) for name, path in files.items()}
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename}: no such file; run the stage that writes it") from error
-
-
-def _digest(path: Path) -> str:
-    """The SHA-256 of a file that may be larger than the memory."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def trained_names(model: nn.Module) -> frozenset[str]:

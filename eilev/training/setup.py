@@ -18,6 +18,7 @@ from eilev.config.train import TrainConfig
 from eilev.inputs.episode import EpisodeFormat, clip_ids_of
 from eilev.inputs.preprocess import Preprocessing
 from eilev.inputs.tokenizer import TextCodec, train_word_codec
+from eilev.io import hash_files
 from eilev.language.new_words import invented_word_forms, new_word_forms
 from eilev.model.build import build_model, pretrained_place
 from eilev.model.checkpoint import load_inputs
@@ -29,7 +30,7 @@ from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import telling_tokens
 from eilev.training.episodes import map_episodes, write_episodes
 from eilev.training.naming import find_names
-from eilev.training.resume import Resumption, hash_files
+from eilev.training.resume import Resumption
 from eilev.training.run import TrainingData
 from eilev.training.unlearnt import unlearnt_tokens
 

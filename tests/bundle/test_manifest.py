@@ -1,9 +1,8 @@
-import hashlib
 import json
 
 import pytest
 
-from eilev.bundle.manifest import BundleError, Manifest, sha256
+from eilev.bundle.manifest import BundleError, Manifest
 
 CONTENT = {
     "format_version": 1,
@@ -57,8 +56,3 @@ def test_a_missing_or_broken_manifest_is_named(tmp_path):
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(BundleError, match=r"manifest\.json: .*JSON"):
         Manifest.load(tmp_path)
-
-
-def test_sha256(tmp_path):
-    (tmp_path / "file").write_bytes(b"abc")
-    assert sha256(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()

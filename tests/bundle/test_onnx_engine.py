@@ -127,7 +127,8 @@ def test_a_missing_file_is_named(tiny_bundle, tmp_path, name):
 
 
 def test_a_graph_that_is_none_is_named(tiny_bundle, tmp_path):
-    from eilev.bundle.manifest import Manifest, sha256
+    from eilev.bundle.manifest import Manifest
+    from eilev.io import sha256
 
     folder = shutil.copytree(tiny_bundle, tmp_path / "bundle")
     (folder / "vision.onnx").write_bytes(b"nonsense")

@@ -4,11 +4,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.pipeline.dvc import run_dvc
 
 ROOT = Path(__file__).parents[2]
 TERABYTE = 10**12
@@ -36,15 +37,7 @@ class Project:
         (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
 
     def dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        return subprocess.run(
-            [sys.executable, "-m", "dvc", *arguments],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
-        )
+        return run_dvc(self.folder, *arguments, PYTHONPATH=str(ROOT))
 
     def ran(self) -> set[str]:
         """The stages that `dvc repro` runs, but for the inventory itself."""

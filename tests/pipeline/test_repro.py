@@ -1,23 +1,23 @@
 """The whole pipeline as `dvc repro` runs it: a tiny kitchen in a copy of this tree."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
+from benchmarks.kills import copy_tree
 from eilev import paths
 from eilev.config import conditions
 from eilev.config.params import load_params
 from eilev.model.checkpoint import load_model
 from eilev.parquet import read_table
 from eilev.schema import PREDICTIONS
+from tests.pipeline.dvc import run_dvc
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,20 +114,7 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        names = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split("\n")
-        for name in names:
-            if name and Path(name).name != "dvc.lock" and (ROOT / name).is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, folder / name)
-        author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-        for command in (["init", "--quiet"], ["add", "."], [*author, "commit", "-qm", "Start"]):
-            subprocess.run(["git", *command], cwd=folder, check=True)
+        copy_tree(folder)
 
     def params(self, changes: dict) -> None:
         """Write the small params.yaml with more changes on top."""
@@ -153,15 +140,7 @@ class Project:
         return ran[1:]
 
     def dvc(self, *arguments: str) -> subprocess.CompletedProcess:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        return subprocess.run(
-            [sys.executable, "-m", "dvc", *arguments],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {"PATH": path, "SHELL": "/bin/bash", "OMP_NUM_THREADS": "2"},
-        )
+        return run_dvc(self.folder, *arguments, SHELL="/bin/bash", OMP_NUM_THREADS="2")
 
 
 def succeed(result: subprocess.CompletedProcess) -> str:

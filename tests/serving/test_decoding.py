@@ -28,7 +28,7 @@ def test_frames_and_refusals_come_back(pool, video_urls):
 
 
 def test_a_process_that_ended_is_replaced(pool, video_urls):
-    (worker,) = pool._workers
+    (worker,) = pool._pool.workers
     worker._process.kill()
     worker._process.wait()
     assert pool.load(video_urls[0]).shape == (3, 32, 32, 3)
@@ -37,7 +37,7 @@ def test_a_process_that_ended_is_replaced(pool, video_urls):
 def test_a_hanging_decoder_is_given_up(video_urls):
     pool = DecoderPool(1, DECODING)
     pool.warm_up()
-    (worker,) = pool._workers
+    (worker,) = pool._pool.workers
     worker._at_most_s = 0.2
     os.kill(worker._process.pid, signal.SIGSTOP)
     try:
@@ -55,7 +55,7 @@ def open_files(pid):
 
 
 def test_no_file_is_made(pool, video_urls):
-    (worker,) = pool._workers
+    (worker,) = pool._pool.workers
     pool.load(video_urls[0])
     opened = open_files(worker._process.pid) - open_files("self")
     assert not [name for name in opened if name.startswith(tempfile.gettempdir())]

@@ -19,7 +19,6 @@ from eilev.training.resume import (
     _listed,
     copy_parameters,
     differences,
-    hash_files,
     load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
@@ -195,14 +194,3 @@ def test_frozen_parameters_are_left_to_their_origin():
     names = trained_names(model)
     assert names
     assert not any(name.startswith(("vision_model", "language_model")) for name in names)
-
-
-def test_files_are_told_apart_by_their_contents(tmp_path):
-    file = tmp_path / "a"
-    file.write_text("1")
-    first = hash_files({"a": file})
-    assert hash_files({"a": file}) == first
-    file.write_text("2")
-    assert hash_files({"a": file}) != first
-    with pytest.raises(DataError, match="missing"):
-        hash_files({"a": tmp_path / "missing"})
