@@ -1,7 +1,6 @@
 """The videos of a request: URLs to bytes, in the server, and bytes to frames, in another process.
 
-Remote addresses and files are refused: fetching what a stranger names is a door into the server's
-network. Everything is bounded before it is decoded.
+Everything is bounded before it is decoded. Addresses are another module's matter (fetching.py).
 """
 
 import hashlib
@@ -17,7 +16,9 @@ from eilev.clips.limits import Limits, RefusedError, VideoError
 from eilev.clips.opening import container_format
 from eilev.serving.data_urls import DataUrlError, read_data_url
 from eilev.serving.memory import files_in_memory
-from eilev.serving.pictures import is_picture, read_picture
+from eilev.serving.pictures import NAMES, is_picture, read_picture
+
+SEND_IT = "send the file itself as data:video/mp4;base64,..."
 
 
 class MediaError(ValueError):
@@ -61,10 +62,7 @@ def read_payload(url: str, limits: Limits) -> Payload:
     """
     scheme = url[:20].partition(":")[0].strip()
     if scheme.lower() != "data":
-        raise MediaError(
-            f"'{scheme}:' is not accepted, videos are never fetched; send the file itself as "
-            "data:video/mp4;base64,..."
-        )
+        raise MediaError(f"'{scheme}:' is not accepted; {SEND_IT}")
     try:
         return Payload(read_data_url(url, limits.max_frames))
     except DataUrlError as error:
@@ -102,7 +100,7 @@ def _read_file(path: Path, num_frames: int, size: int, limits: Limits) -> Frames
     try:
         container_format(path)
     except RefusedError as error:
-        raise VideoError(f"the video: {error}, and no JPEG, PNG or WebP either") from error
+        raise VideoError(f"the video: {error}, and no {NAMES} either") from error
     return Video(path, size, limits, name="the video").clip(None, 0.0, num_frames)
 
 
