@@ -16,7 +16,7 @@ from eilev.clips.limits import Limits, RefusedError, VideoError
 from eilev.clips.opening import container_format
 from eilev.serving.data_urls import DataUrlError, read_data_url
 from eilev.serving.memory import files_in_memory
-from eilev.serving.pictures import NAMES, is_picture, read_picture
+from eilev.serving.pictures import NAMES, is_heif, is_picture, read_picture
 
 SEND_IT = "send the file itself as data:video/mp4;base64,..."
 
@@ -97,6 +97,8 @@ def _read_file(path: Path, num_frames: int, size: int, limits: Limits) -> Frames
     """Frames of a video or a picture: its first bytes tell, whatever a client calls it."""
     if is_picture(path):
         return read_picture(path, num_frames, size, limits)
+    if is_heif(path):
+        raise VideoError("the picture is a HEIC, which is not decoded; send a JPEG")
     try:
         container_format(path)
     except RefusedError as error:

@@ -15,6 +15,8 @@ from eilev.clips.limits import Limits, RefusedError, VideoError
 NAMES = "JPEG, PNG, GIF, WebP or AVIF"
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF")
 _FIRST_BYTES = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8[79]a|RIFF.{4}WEBP|.{4}ftypavi[fs]", re.S)
+# A picture in the container of MP4, of which FFmpeg would show one tile.
+_HEIF = re.compile(rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.S)
 _HEAD_BYTES = 12
 # A phone's JPEG may hold more pictures than the one that is shown (MPO).
 _ANIMATED = frozenset({"PNG", "GIF", "WEBP", "AVIF"})
@@ -32,9 +34,18 @@ _TURNS = {
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file's first bytes are those of a picture."""
+    """Whether a file's first bytes are those of a picture that `read_picture` knows."""
+    return _FIRST_BYTES.match(_head(path)) is not None
+
+
+def is_heif(path: Path) -> bool:
+    """Whether they are those of a HEIC, a phone's photo, which it does not know."""
+    return _HEIF.match(_head(path)) is not None
+
+
+def _head(path: Path) -> bytes:
     with path.open("rb") as file:
-        return _FIRST_BYTES.match(file.read(_HEAD_BYTES)) is not None
+        return file.read(_HEAD_BYTES)
 
 
 def read_picture(path: Path, num_frames: int, size: int, limits: Limits) -> Frames:
@@ -94,20 +105,20 @@ def _shown(image: ImageFile.ImageFile, places: range, limits: Limits) -> Iterato
 
 
 def _squash(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    squashed = _on_white(image).resize((size, size), Image.Resampling.BICUBIC)
+    squashed = _in_colour(image).resize((size, size), Image.Resampling.BICUBIC)
+    if squashed.mode == "RGBA":
+        white = Image.new("RGBA", squashed.size, "white")
+        squashed = Image.alpha_composite(white, squashed).convert("RGB")
     turn = _turn(image)
     return np.asarray(squashed if turn is None else squashed.transpose(turn))
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    """In RGB, 8 bits."""
+def _in_colour(image: Image.Image) -> Image.Image:
+    """In RGB or RGBA, 8 bits."""
     if image.mode.startswith("I"):  # of 16 bits, which Pillow would cut off above 255
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        drawn = image.convert("RGBA")
-        image = Image.new("RGBA", image.size, "white")
-        image.alpha_composite(drawn)
-    return image.convert("RGB")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
