@@ -4,6 +4,7 @@ Everything is bounded before it is decoded. Addresses are another module's matte
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from eilev.serving.memory import files_in_memory
 from eilev.serving.pictures import NAMES, is_heif, is_picture, read_picture
 
 SEND_IT = "send the file itself as data:video/mp4;base64,..."
+_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,30}):", re.I)
 
 
 class MediaError(ValueError):
@@ -60,9 +62,11 @@ def read_payload(url: str, limits: Limits) -> Payload:
     Raises:
         MediaError: another kind of URL, broken base64, too many frames.
     """
-    scheme = url[:20].partition(":")[0].strip()
-    if scheme.lower() != "data":
-        raise MediaError(f"'{scheme}:' is not accepted; {SEND_IT}")
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        raise MediaError(f"this is no URL; {SEND_IT}")
+    if scheme[1].lower() != "data":
+        raise MediaError(f"'{scheme[1]}:' is not accepted; {SEND_IT}")
     try:
         return Payload(read_data_url(url, limits.max_frames))
     except DataUrlError as error:

@@ -109,14 +109,17 @@ def test_sampled_frames_come_as_jpegs():
         "ftp://example.com/a.mp4",
         "s3://bucket/a.mp4",
         "/etc/passwd",
+        "video.mp4",
+        "AAAAIGZ0eXBpc29tAAACAGlzb21pc28yYXZjMW1wNDE=",
         "blob:https://example.com/1",
         "database:video/mp4;base64,AAAA",
         "",
     ],
 )
 def test_nothing_is_fetched(url):
-    scheme = url.partition(":")[0]
-    message = f"^'{scheme}:' is not accepted; send the file itself as data:video/mp4;base64,"
+    scheme, colon, _ = url.partition(":")
+    refusal = f"'{scheme}:' is not accepted" if colon else "this is no URL"
+    message = f"^{refusal}; send the file itself as data:video/mp4;base64,"
     with pytest.raises(MediaError, match=message):
         load(url)
 
