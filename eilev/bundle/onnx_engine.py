@@ -7,7 +7,7 @@ bundle (eilev/bundle/manifest.py); the splice of the video features happens here
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -142,7 +142,8 @@ class OnnxEngine:
         if self._encoder_decoder and len(layout.labels) > 1:
             later = self.step(rows, np.array([layout.labels[:-1]]))[1]
             logits = np.concatenate([logits, later], axis=1)
-        return logits[0]
+        every: Logits = logits[0]
+        return every
 
     def score(
         self,
@@ -243,7 +244,8 @@ class OnnxEngine:
         if not self._encoder_decoder:
             rows = context or Rows(np.zeros((1, 0), np.int64), self._empty_cache())
             wanted = np.arange(ids.shape[1])[-1 if last_only else None :]
-            return self._continue(rows, {"inputs_embeds": embeds, "logits_to_keep": wanted})
+            prompt = {"inputs_embeds": embeds, "logits_to_keep": wanted}
+            return self._continue(rows, ids.shape[1], prompt)
         mask = np.ones_like(ids)
         cross = self.graphs[ENCODER].run({"inputs_embeds": embeds, "attention_mask": mask})
         rows = Rows(np.zeros((1, 0), np.int64), self._empty_cache(), mask, cross)
@@ -251,10 +253,11 @@ class OnnxEngine:
 
     def step(self, rows: Rows, tokens: TokenIds) -> tuple[Rows, Logits]:
         """Feed tokens (rows, new) to each row; the new rows and logits (rows, new, vocab_size)."""
+        num_new = tokens.shape[1]
         if self._encoder_decoder:
-            return self._continue(rows, {"input_ids": tokens})
+            return self._continue(rows, num_new, {"input_ids": tokens})
         inputs = self.graphs[EMBED].run({"input_ids": tokens})
-        return self._continue(rows, inputs | {"logits_to_keep": np.arange(tokens.shape[1])})
+        return self._continue(rows, num_new, inputs | {"logits_to_keep": np.arange(num_new)})
 
     def place(self, array: Array) -> Value:
         """An array where the decoder runs."""
@@ -270,18 +273,19 @@ class OnnxEngine:
     def _encoder_decoder(self) -> bool:
         return self.manifest.family == "encoder_decoder"
 
-    def _continue(self, rows: Rows, inputs: Mapping[str, Any]) -> tuple[Rows, Logits]:
-        """The rows after new positions, and their logits."""
-        given = dict(inputs)
-        new = given.get("input_ids", given.get("inputs_embeds"))
-        shape = new.shape if isinstance(new, np.ndarray) else new.shape()
-        given["attention_mask"] = np.pad(rows.mask, ((0, 0), (0, shape[1])), constant_values=1)
+    def _continue(
+        self, rows: Rows, num_new: int, inputs: Mapping[str, Array | Value]
+    ) -> tuple[Rows, Logits]:
+        """The rows after `num_new` positions more, and their logits."""
+        seen = np.ones((len(rows.mask), num_new), rows.mask.dtype)
+        mask = np.concatenate([rows.mask, seen], axis=1)
+        given = {**inputs, "attention_mask": mask, **rows.cache}
         if rows.cross is not None:
             given |= {"encoder_attention_mask": rows.encoder_mask, **rows.cross}
-        outputs = self.graphs[DECODER].run(given | dict(rows.cache))
+        outputs = self.graphs[DECODER].run(given)
         logits: Logits = outputs.pop("logits").numpy()
         cache = {name.replace("present_", "past_"): value for name, value in outputs.items()}
-        return replace(rows, mask=given["attention_mask"], cache=cache), logits
+        return replace(rows, mask=mask, cache=cache), logits
 
     def _empty_cache(self) -> dict[str, Value]:
         shape, decoder = self.manifest.cache, self.graphs[DECODER]

@@ -41,7 +41,7 @@ class Graph:
         binding = self.session.io_binding()
         for name, value in inputs.items():
             if isinstance(value, np.ndarray):
-                value = self.value(value)  # noqa: PLW2901
+                value = self.value(value)
             binding.bind_ortvalue_input(name, value)
         for name in self.outputs:
             binding.bind_output(name, self.device)
