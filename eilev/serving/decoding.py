@@ -1,16 +1,17 @@
 """Decoding in child processes that may crash or hang without harm to the server."""
 
-import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image
 
 from eilev.clips.frame_choice import Frames
 from eilev.clips.limits import Allow, Limits
 from eilev.clips.process import Worker, WorkerError, WorkerPool
-from eilev.serving.media import MediaError, load_clip
+from eilev.serving.media import MediaError, Payload, read_frames, read_payload
+from eilev.serving.memory import files_in_memory
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,20 @@ class Decoding:
     # A client waits no longer, however long its video is.
     timeout_s: float = 30.0
 
-    def __call__(self, url: str, allow: Allow) -> Iterator[Frames]:
-        """Yield the frames of a data URL; runs in a worker's process."""
+    def __call__(self, files: Sequence[Path], allow: Allow) -> Iterator[Frames]:
+        """Yield the frames of a payload's files; runs in a worker's process."""
         allow(self.timeout_s)
-        yield load_clip(url, self.num_frames, self.size, self.limits)
+        yield read_frames(files, self.num_frames, self.size, self.limits)
+
+
+_Files = Sequence[Path]
 
 
 class DecoderPool:
     """A fixed number of decoding processes, each replaced when it crashed or took too long."""
 
     def __init__(self, num_workers: int, decoding: Decoding):
+        self._decoding = decoding
         self._pool = WorkerPool(decoding, num_workers)
 
     @property
@@ -41,31 +46,42 @@ class DecoderPool:
         return len(self._pool.workers)
 
     def load(self, url: str) -> Frames:
-        """Frames of a data URL (see `load_clip`); waits for an idle process.
+        """`read_payload` and `decode`.
 
         Raises:
-            MediaError: the video is refused, undecodable, too slow, or crashes the decoder.
+            MediaError: as they do.
         """
-        return _ask(self._pool, url)
+        return self.decode(read_payload(url, self._decoding.limits))
+
+    def decode(self, payload: Payload) -> Frames:
+        """Frames of a video (see `read_frames`); waits for an idle process.
+
+        Raises:
+            MediaError: the video is undecodable, too large, too slow, or crashes the decoder.
+        """
+        return self._ask(self._pool, payload)
 
     def warm_up(self) -> None:
         """Return once every process answers."""
         file = io.BytesIO()
         Image.new("RGB", (16, 16)).save(file, "JPEG")
-        url = f"data:video/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
         for worker in self._pool.workers:
-            _ask(worker, url)
+            self._ask(worker, Payload((file.getvalue(),)))
 
     def close(self) -> None:
         """End the processes."""
         self._pool.stop()
 
-
-def _ask(worker: Worker[str, Frames] | WorkerPool[str, Frames], url: str) -> Frames:
-    try:
-        (frames,) = worker.ask(url)
-    except WorkerError as error:
-        raise MediaError(f"the video: {error}") from error
-    except ValueError as error:
-        raise MediaError(str(error)) from error
-    return frames
+    def _ask(
+        self, asked: Worker[_Files, Frames] | WorkerPool[_Files, Frames], payload: Payload
+    ) -> Frames:
+        sampled = payload.sampled(self._decoding.num_frames)
+        try:
+            # A process reads them where they are: no copy goes through a pipe.
+            with files_in_memory(sampled.parts) as files:
+                (frames,) = asked.ask(files)
+        except WorkerError as error:
+            raise MediaError(f"the video: {error}") from error
+        except ValueError as error:
+            raise MediaError(str(error)) from error
+        return frames

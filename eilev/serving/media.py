@@ -1,40 +1,81 @@
-"""The videos of a request: data URLs to frames.
+"""The videos of a request: URLs to bytes, in the server, and bytes to frames, in another process.
 
 Remote addresses and files are refused: fetching what a stranger names is a door into the server's
 network. Everything is bounded before it is decoded.
 """
 
-import base64
-import binascii
-import io
-import re
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from eilev.clips.decoder import read_clip
+from eilev.clips.decoder import Video
 from eilev.clips.frame_choice import Frames, uniform_indices
 from eilev.clips.limits import Limits, RefusedError, VideoError
-
-# data:video/mp4;codecs=avc1;base64,AAAA...
-_DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,]*)*;base64,", re.I)
-JPEG_FRAMES = "video/jpeg"
-_STILLS = ["JPEG", "PNG", "WEBP"]
+from eilev.clips.opening import container_format
+from eilev.serving.data_urls import DataUrlError, read_data_url
+from eilev.serving.memory import files_in_memory
+from eilev.serving.pictures import is_picture, read_picture
 
 
 class MediaError(ValueError):
     """A video of a request is refused or can't be decoded; the message tells why."""
 
 
-def load_clip(url: str, num_frames: int, size: int, limits: Limits) -> Frames:
-    """Frames taken uniformly from the whole video of a data URL.
+@dataclass(frozen=True)
+class Payload:
+    """What was sent as one video; not looked into yet.
 
-    `data:video/mp4;base64,...` (or another container that the decoder knows),
-    `data:video/jpeg;base64,FRAME,FRAME,...`, frames that the client sampled itself, and
-    `data:image/jpeg;base64,...`, a still.
+    Attributes:
+        parts: one file, or the frames that a client took out of a video itself, a file each.
+    """
+
+    parts: tuple[bytes, ...] = field(repr=False)
+
+    def digest(self) -> str:
+        """SHA-256 of everything that frames are made from, in hexadecimal."""
+        digest = hashlib.sha256()
+        for part in self.parts:
+            digest.update(len(part).to_bytes(8))
+            digest.update(part)
+        return digest.hexdigest()
+
+    def sampled(self, num_frames: int) -> "Payload":
+        """Without the parts that a clip of so many frames leaves out."""
+        places = np.unique(uniform_indices(len(self.parts), num_frames))
+        return Payload(tuple(self.parts[place] for place in places))
+
+
+def read_payload(url: str, limits: Limits) -> Payload:
+    """What a data URL holds; quick, as nothing is decoded.
 
     Args:
-        url: the data URL.
+        url: `data:video/mp4;base64,...` with any media type, or frames that the client took
+            itself, `data:video/jpeg;base64,FRAME,FRAME,...`.
+        limits: of which `max_frames` is checked.
+
+    Raises:
+        MediaError: another kind of URL, broken base64, too many frames.
+    """
+    scheme = url[:20].partition(":")[0].strip()
+    if scheme.lower() != "data":
+        raise MediaError(
+            f"'{scheme}:' is not accepted, videos are never fetched; send the file itself as "
+            "data:video/mp4;base64,..."
+        )
+    try:
+        return Payload(read_data_url(url, limits.max_frames))
+    except DataUrlError as error:
+        raise MediaError(str(error)) from error
+
+
+def read_frames(files: Sequence[Path], num_frames: int, size: int, limits: Limits) -> Frames:
+    """Frames taken uniformly from a whole video.
+
+    Args:
+        files: a payload's parts: one video or picture, or a picture for each frame.
         num_frames: frames taken; some are repeated where the video has fewer.
         size: frames are squashed to this width and height in pixels.
         limits: the largest video that is decoded.
@@ -43,57 +84,30 @@ def load_clip(url: str, num_frames: int, size: int, limits: Limits) -> Frames:
         uint8 (num_frames, size, size, 3).
 
     Raises:
-        MediaError: another kind of URL, broken base64, an undecodable or a too large video.
+        MediaError: undecodable or too large.
     """
-    match = _DATA_URL.match(url)
-    if match is None:
-        scheme = url.partition(":")[0][:20]
-        raise MediaError(
-            f"'{scheme}:' is not accepted, videos are never fetched; send the file itself as "
-            "data:video/mp4;base64,..."
-        )
-    kind, payload = match["type"].lower(), url[match.end() :]
-    if kind.startswith("image/"):
-        return np.stack([_still(payload, size, limits)] * num_frames)
-    if not kind.startswith("video/"):
-        raise MediaError(f"'{kind}' is not a video; send data:video/mp4;base64,...")
-    if kind == JPEG_FRAMES:
-        return _jpeg_frames(payload.split(","), num_frames, size, limits)
     try:
-        return read_clip(_decode_base64(payload), num_frames, size, limits)
+        if len(files) == 1:
+            return _read_file(files[0], num_frames, size, limits)
+        places = uniform_indices(len(files), num_frames)
+        return np.concatenate([read_picture(files[place], 1, size, limits) for place in places])
     except VideoError as error:
         raise MediaError(str(error)) from error
 
 
-def _decode_base64(payload: str) -> bytes:
+def _read_file(path: Path, num_frames: int, size: int, limits: Limits) -> Frames:
+    """Frames of a video or a picture: its first bytes tell, whatever a client calls it."""
+    if is_picture(path):
+        return read_picture(path, num_frames, size, limits)
     try:
-        content = base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise MediaError(f"the data is not base64: {error}") from error
-    if not content:
-        raise MediaError("the data is empty")
-    return content
-
-
-def _jpeg_frames(payloads: list[str], num_frames: int, size: int, limits: Limits) -> Frames:
-    if len(payloads) > limits.max_frames:
-        raise MediaError(f"{len(payloads):,} frames; at most {limits.max_frames:,} are one clip")
-    return np.stack(
-        [
-            _still(payloads[index], size, limits)
-            for index in uniform_indices(len(payloads), num_frames)
-        ]
-    )
-
-
-def _still(payload: str, size: int, limits: Limits) -> Frames:
-    try:
-        # Opening reads the header only.
-        with Image.open(io.BytesIO(_decode_base64(payload)), formats=_STILLS) as image:
-            limits.check_frame(image.width, image.height)
-            squashed = image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
-            return np.asarray(squashed)
+        container_format(path)
     except RefusedError as error:
-        raise MediaError(f"a frame has {error}") from error
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise MediaError(f"a frame is not a readable JPEG, PNG or WebP: {error}") from error
+        raise VideoError(f"the video: {error}, and no JPEG, PNG or WebP either") from error
+    return Video(path, size, limits, name="the video").clip(None, 0.0, num_frames)
+
+
+def load_clip(url: str, num_frames: int, size: int, limits: Limits) -> Frames:
+    """`read_payload` and `read_frames` in one process."""
+    payload = read_payload(url, limits)
+    with files_in_memory(payload.sampled(num_frames).parts) as files:
+        return read_frames(files, num_frames, size, limits)

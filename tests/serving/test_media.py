@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from eilev.clips.frame_choice import uniform_indices
 from eilev.clips.limits import Limits
-from eilev.serving.media import MediaError, load_clip
+from eilev.serving.media import MediaError, Payload, load_clip, read_payload
 from tests.serving.conftest import data_url
 from tests.videos import cut_off, numbered_frame, read_numbers, write_audio, write_video
 
@@ -52,7 +53,6 @@ def test_sampled_frames_come_as_jpegs():
         "http://169.254.169.254/latest/meta-data",
         "file:///etc/passwd",
         "/etc/passwd",
-        "data:video/mp4,not-base64",
         "",
     ],
 )
@@ -64,19 +64,37 @@ def test_nothing_is_fetched(url):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("data:text/html;base64,AAAA", "'text/html' is not a video"),
+        ("data:text/html;base64,AAAA", "not an MP4, .* and no JPEG, PNG or WebP either"),
+        ("data:video/mp4,not-base64", "not an MP4"),
         ("data:video/mp4;base64,", "empty"),
         ("data:video/mp4;base64,***", "not base64"),
-        ("data:image/png;base64,AAAA", "not a readable JPEG, PNG"),
+        ("data:image/png;base64,AAAA", "not an MP4, .* and no JPEG, PNG"),
         (data_url(b"hello, world, this is text"), "not an MP4"),
         (data_url(b"#EXTM3U\nhttp://example.com/a.ts\n"), "not an MP4"),
-        (data_url(b"no jpeg", "video/jpeg"), "not a readable JPEG"),
+        (data_url(b"no jpeg", "video/jpeg"), "no JPEG, PNG"),
         (data_url(jpeg(1)[:200], "video/jpeg"), "not a readable JPEG"),
     ],
 )
 def test_what_is_no_video_is_refused(url, message):
     with pytest.raises(MediaError, match=message):
         load(url)
+
+
+def test_what_frames_are_made_from_has_one_digest():
+    first, second = (read_payload(jpegs_url(numbers), Limits()) for numbers in ([1, 2], [1, 3]))
+    assert first.digest() == read_payload(jpegs_url([1, 2]), Limits()).digest()
+    assert first.digest() != second.digest()
+    joined = Payload((b"".join(first.parts),))
+    assert joined.digest() != first.digest()
+
+
+@pytest.mark.parametrize("num_parts", [1, 2, 3, 4, 5, 7, 100])
+def test_only_parts_that_a_clip_shows_are_decoded(num_parts):
+    parts = tuple(number.to_bytes(1) for number in range(num_parts))
+    sampled = Payload(parts).sampled(4).parts
+    assert len(sampled) == min(num_parts, 4)
+    shown = [parts[place] for place in uniform_indices(num_parts, 4)]
+    assert [sampled[place] for place in uniform_indices(len(sampled), 4)] == shown
 
 
 def test_undecodable_videos_are_refused(tmp_path):
