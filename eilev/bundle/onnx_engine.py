@@ -7,7 +7,7 @@ bundle (eilev/bundle/manifest.py); the splice of the video features happens here
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -201,6 +201,14 @@ class OnnxEngine:
         wanted = sum(turn.num_videos for turn in turns)
         if len(clips) != wanted:
             raise ValueError(f"{len(clips)} clips were given for {wanted} videos in the turns")
+        return self.encode(clips)
+
+    def encode(self, clips: Sequence[Frames]) -> Features:
+        """Features of clips, uint8 (num_frames, height, width, 3) each.
+
+        Raises:
+            ValueError: a clip has another number of frames.
+        """
         for clip in clips:
             if len(clip) != self.manifest.num_frames:
                 raise ValueError(
@@ -259,6 +267,21 @@ class OnnxEngine:
         inputs = self.graphs[EMBED].run({"input_ids": tokens})
         return self._continue(rows, num_new, inputs | {"logits_to_keep": np.arange(num_new)})
 
+    def context_length(self, turns: Sequence[Turn]) -> int:
+        """Positions before the last turn, which are the same whatever that turn asks.
+
+        An encoder reads both ways: there it is 0.
+        """
+        if self._encoder_decoder or len(turns) == 1:
+            return 0
+        start = self.codec.bos_id is not None
+        return len(self.layout(turns).input_ids) - len(self.layout(turns[-1:]).input_ids) + start
+
+    @property
+    def float_type(self) -> type[np.floating[Any]]:
+        """Of keys and values."""
+        return self.graphs[DECODER].float_type
+
     def place(self, array: Array) -> Value:
         """An array where the decoder runs."""
         return self.graphs[DECODER].value(array)
@@ -288,8 +311,8 @@ class OnnxEngine:
         return replace(rows, mask=mask, cache=cache), logits
 
     def _empty_cache(self) -> dict[str, Value]:
-        shape, decoder = self.manifest.cache, self.graphs[DECODER]
-        empty = np.zeros((1, shape.num_heads, 0, shape.head_dim), dtype=decoder.float_type)
+        shape = self.manifest.cache
+        empty = np.zeros((1, shape.num_heads, 0, shape.head_dim), dtype=self.float_type)
         return {
             f"past_{part}_{layer}": self.place(empty)
             for layer in range(shape.num_layers)
