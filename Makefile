@@ -51,7 +51,7 @@ format: .venv/dev
 	ruff check --fix .
 
 serve: .venv/serve ## answer requests on http://127.0.0.1:$(PORT)
-	python -m eilev.serving.api --bundle $(BUNDLE) --port $(PORT)
+	eilev serve --bundle $(BUNDLE) --port $(PORT)
 
 flow: .venv/flows ## the same pipeline under Prefect
 	python -m flows.pipeline

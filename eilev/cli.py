@@ -11,6 +11,7 @@ COMMANDS = {
     "narrate": "narrate your own video, with narrated ones as examples",
     "params": "compose params.yaml from profiles; explain its keys",
     "plan": "what a run costs: parameters, memory, operations, disk, hours",
+    "serve": "answer requests over HTTP from exported models",
     "show": "draw episodes as a page",
 }
 

@@ -1,5 +1,6 @@
 """An answer while it is written, token by token."""
 
+import copy
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -72,6 +73,12 @@ class Answer:
             return self.text
         held = max((_overlap(self.text, stop) for stop in self.writing.stop), default=0)
         return self.text[: len(self.text) - held].rstrip(_UNFINISHED)
+
+    def copy(self) -> "Answer":
+        """As it is now; it does not grow with this one."""
+        now = copy.copy(self)
+        now.tokens, now.logprobs = self.tokens.copy(), self.logprobs.copy()
+        return now
 
     def add(self, logits: Row) -> None:
         """Write the next token, given the logits of all (vocabulary,)."""

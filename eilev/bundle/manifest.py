@@ -6,12 +6,13 @@ A bundle is a folder: ONNX graphs, tokenizer files, preprocessor_config.json and
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from eilev.config.section import Positive, Section
 from eilev.io import DataError, sha256, write_json
 
 MANIFEST_FILE = "manifest.json"
+FORMAT_VERSION = 2
 
 VISION, EMBED, ENCODER, DECODER = "vision.onnx", "embed.onnx", "encoder.onnx", "decoder.onnx"
 
@@ -54,10 +55,19 @@ class ImageFormat(Section):
     std: Channels
 
 
+def _is_ours(version: int) -> int:
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"the bundle has format {version}, this version of EILeV has {FORMAT_VERSION}; "
+            "export the model again"
+        )
+    return version
+
+
 class Manifest(Section):
     """What a server must know of a bundle, and where the bundle comes from."""
 
-    format_version: Literal[1]
+    format_version: Annotated[int, AfterValidator(_is_ours)]
     family: Family
     # sha256 of every file of the folder but the manifest.
     files: dict[str, str]

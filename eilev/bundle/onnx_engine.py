@@ -5,7 +5,7 @@ bundle (eilev/bundle/manifest.py); the splice of the video features happens here
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,37 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from eilev.bundle.answers import Answer, Writing
+from eilev.bundle.batch import Batch, Logits, TokenIds
 from eilev.bundle.manifest import DECODER, EMBED, ENCODER, GRAPHS, VISION, BundleError, Manifest
-from eilev.bundle.sessions import open_session
+from eilev.bundle.rows import Array, Rows
+from eilev.bundle.sessions import Graph, Value, open_graph
 from eilev.clips.frame_choice import Frames
-from eilev.inputs.interleave import Layout, check_length, interleave, pad_layouts
+from eilev.inputs.interleave import Layout, check_length, interleave
 from eilev.inputs.preprocess import PREPROCESSOR_FILE, Preprocessing, preprocess
 from eilev.inputs.tokenizer import TextCodec, load_codec
 from eilev.inputs.turns import Request, Turn
 from eilev.io import DataError
 
-Arrays = dict[str, npt.NDArray[Any]]
-Logits = npt.NDArray[np.float32]
-TokenIds = npt.NDArray[np.int64]
+# (num_videos, num_query_tokens, hidden_size)
+Features = npt.NDArray[np.float32]
 
 # Clips in one pass of the vision graph: bounds its memory, whatever the number of shots.
 VISION_BATCH = 32
-
-
-@dataclass
-class _State:
-    """A batch while it is decoded: what every step is fed, and the cache of the last step."""
-
-    fixed: Arrays
-    cache: Arrays
-
-    def repeated(self, times: int) -> "_State":
-        """Each row `times` times; leaves this state as it is."""
-        fixed, cache = (
-            {name: np.repeat(array, times, axis=0) for name, array in arrays.items()}
-            for arrays in (self.fixed, self.cache)
-        )
-        return _State(fixed, cache)
 
 
 @dataclass(frozen=True)
@@ -53,7 +38,7 @@ class OnnxEngine:
     manifest: Manifest
     codec: TextCodec
     preprocessing: Preprocessing
-    sessions: Mapping[str, Any]
+    graphs: Mapping[str, Graph]
 
     @classmethod
     def load(cls, folder: Path, num_threads: int | None = None) -> Self:
@@ -73,10 +58,8 @@ class OnnxEngine:
             preprocessing = Preprocessing.from_file(folder / PREPROCESSOR_FILE)
         except DataError as error:
             raise BundleError(str(error)) from error
-        sessions = {
-            name: open_session(folder / name, num_threads) for name in GRAPHS[manifest.family]
-        }
-        return cls(manifest, codec, preprocessing, sessions)
+        graphs = {name: open_graph(folder / name, num_threads) for name in GRAPHS[manifest.family]}
+        return cls(manifest, codec, preprocessing, graphs)
 
     def narrate(self, turns: Sequence[Turn], clips: Sequence[Frames], max_new_tokens: int) -> str:
         """Narrate the last turn of one episode greedily; see `write`."""
@@ -118,24 +101,21 @@ class OnnxEngine:
         if any(turns and turns[-1].narration is not None for turns, _ in requests):
             raise ValueError("the last turn has its narration already")
         layouts = [self.layout(turns, writing.max_new_tokens) for turns, _ in requests]
-        state, logits = self._prefill(requests, layouts)
-        number = writing.num_answers
-        if number > 1:
-            state, logits = state.repeated(number), np.repeat(logits, number, axis=0)
-        answers = [
-            Answer(writing, self.codec, len(layout.input_ids), place)
-            for layout in layouts
-            for place in range(number)
-        ]
-        while True:
-            for answer, row in zip(answers, logits[:, -1], strict=True):
-                if answer.finish_reason is None:
-                    answer.add(row)
+        batch, answers = Batch(self), list[Answer]()
+        for layout, (turns, clips) in zip(layouts, requests, strict=True):
+            rows, logits = self.prefill(layout, self.features(turns, clips))
+            new = self.answers(layout, writing)
+            batch.join(rows, logits[0, -1], new)
+            answers += new
+        yield answers
+        while batch.answers:
+            batch.step()
             yield answers
-            if all(answer.finish_reason for answer in answers):
-                return
-            # What a finished row is fed changes nothing of the others.
-            logits = self._step(state, np.array([answer.tokens[-1:] for answer in answers]))
+
+    def answers(self, layout: Layout, writing: Writing) -> list[Answer]:
+        """Empty answers to a prompt."""
+        numbers = range(writing.num_answers)
+        return [Answer(writing, self.codec, len(layout.input_ids), number) for number in numbers]
 
     def room(self, turns: Sequence[Turn]) -> int | None:
         """Most tokens that can follow an episode; None where positions are relative.
@@ -156,8 +136,14 @@ class OnnxEngine:
         Raises:
             ValueError: as `write`.
         """
-        logits: Logits = self._prefill([(turns, clips)], [self.layout(turns)])[1][0]
-        return logits
+        layout = self.layout(turns)
+        # An encoder-decoder's prompt has one position, the start; the narration is fed after it.
+        rows, logits = self.prefill(layout, self.features(turns, clips), last_only=False)
+        if self._encoder_decoder and len(layout.labels) > 1:
+            later = self.step(rows, np.array([layout.labels[:-1]]))[1]
+            logits = np.concatenate([logits, later], axis=1)
+        every: Logits = logits[0]
+        return every
 
     def score(
         self,
@@ -174,18 +160,18 @@ class OnnxEngine:
             TooLongError: the episode with a candidate exceeds the model's positions.
             ValueError: as `write`, or there is an empty candidate.
         """
-        rows = self.codec.encode_narrations(candidates, after_prompt=not self._encoder_decoder)
-        layout = self.layout(turns, max(map(len, rows)))
-        state, first = self._prefill([(turns, clips)], [layout])
+        texts = self.codec.encode_narrations(candidates, after_prompt=not self._encoder_decoder)
+        layout = self.layout(turns, max(map(len, texts)))
+        rows, first = self.prefill(layout, self.features(turns, clips))
         scores: list[float] = []
-        for start in range(0, len(rows), chunk_size):
-            chunk = rows[start : start + chunk_size]
+        for start in range(0, len(texts), chunk_size):
+            chunk = texts[start : start + chunk_size]
             ids = np.full((len(chunk), max(map(len, chunk))), self.codec.pad_id, dtype=np.int64)
             for row, tokens in zip(ids, chunk, strict=True):
                 row[: len(tokens)] = tokens
             logits = np.repeat(first[:, -1:], len(chunk), axis=0)
             if ids.shape[1] > 1:
-                later = self._step(state.repeated(len(chunk)), ids[:, :-1])
+                _, later = self.step(rows.repeated(len(chunk), self.place), ids[:, :-1])
                 logits = np.concatenate([logits, later], axis=1)
             scores += _mean_log_likelihoods(logits, ids, [len(tokens) for tokens in chunk])
         return scores
@@ -206,61 +192,23 @@ class OnnxEngine:
         check_length(layout, max_new_tokens, self.manifest.max_length)
         return layout
 
-    def warm_up(self) -> None:
-        """Run every graph once, a decoding step with a cache included."""
-        size = self.preprocessing.image_size
-        clip = np.zeros((self.manifest.num_frames, size, size, 3), dtype=np.uint8)
-        turns = [Turn(self.manifest.prompt, None)]
-        state, _ = self._prefill([(turns, [clip])], [self.layout(turns, 2)])
-        self._step(state, np.full((1, 1), self.codec.eos_id))
+    def features(self, turns: Sequence[Turn], clips: Sequence[Frames]) -> Features:
+        """Encode the clips of an episode; they must fit its turns.
 
-    @property
-    def _encoder_decoder(self) -> bool:
-        return self.manifest.family == "encoder_decoder"
+        Raises:
+            ValueError: they do not.
+        """
+        wanted = sum(turn.num_videos for turn in turns)
+        if len(clips) != wanted:
+            raise ValueError(f"{len(clips)} clips were given for {wanted} videos in the turns")
+        return self.encode(clips)
 
-    def _prefill(
-        self, requests: Sequence[Request], layouts: Sequence[Layout]
-    ) -> tuple[_State, Logits]:
-        """State and logits (batch, positions, vocab_size) after the prompt."""
-        padded = pad_layouts(layouts, self.codec.pad_id, "left")
-        features = self._encode(requests)
-        embeds = self._run(EMBED, {"input_ids": padded["input_ids"]})["inputs_embeds"]
-        video = padded["video_input_mask"].astype(bool)
-        embeds[video] = features.reshape(-1, self.manifest.hidden_size)
-        prompt = {"inputs_embeds": embeds, "attention_mask": padded["attention_mask"]}
-        cache = self._empty_cache(len(requests))
-        if not self._encoder_decoder:
-            state = _State({"attention_mask": padded["attention_mask"]}, cache)
-            return state, self._decode(state, prompt)
-        cross = self._run(ENCODER, prompt)
-        state = _State({"encoder_attention_mask": padded["attention_mask"], **cross}, cache)
-        # Parity teacher-forces one episode at a time, so no label is padding.
-        start = np.full((len(requests), 1), self.manifest.tokens.decoder_start, dtype=np.int64)
-        inputs = np.concatenate([start, padded["labels"][:, :-1]], axis=1)
-        return state, self._decode(state, {"input_ids": inputs})
+    def encode(self, clips: Sequence[Frames]) -> Features:
+        """Features of clips, uint8 (num_frames, height, width, 3) each.
 
-    def _step(self, state: _State, tokens: TokenIds) -> Logits:
-        """Feed tokens (batch, new) to each row; logits (batch, new, vocab_size)."""
-        if self._encoder_decoder:
-            return self._decode(state, {"input_ids": tokens})
-        mask = state.fixed["attention_mask"]
-        state.fixed["attention_mask"] = np.concatenate([mask, np.ones_like(tokens)], axis=1)
-        return self._decode(state, self._run(EMBED, {"input_ids": tokens}))
-
-    def _decode(self, state: _State, inputs: Arrays) -> Logits:
-        outputs = self._run(DECODER, state.fixed | state.cache | inputs)
-        logits: Logits = outputs.pop("logits")
-        state.cache = {name.replace("present_", "past_"): out for name, out in outputs.items()}
-        return logits
-
-    def _encode(self, requests: Sequence[Request]) -> npt.NDArray[np.float32]:
-        """Features (num_videos, num_query_tokens, hidden_size) in order of the placeholders."""
-        clips: list[Frames] = []
-        for turns, given in requests:
-            wanted = sum(turn.num_videos for turn in turns)
-            if len(given) != wanted:
-                raise ValueError(f"{len(given)} clips were given for {wanted} videos in the turns")
-            clips.extend(given)
+        Raises:
+            ValueError: a clip has another number of frames.
+        """
         for clip in clips:
             if len(clip) != self.manifest.num_frames:
                 raise ValueError(
@@ -271,22 +219,105 @@ class OnnxEngine:
         for start in range(0, len(clips), VISION_BATCH):
             batch = clips[start : start + VISION_BATCH]
             pixels = np.stack([preprocess(clip, self.preprocessing) for clip in batch])
-            features.append(self._run(VISION, {"pixel_values": pixels})["video_features"])
+            features.append(
+                self.graphs[VISION].run({"pixel_values": pixels})["video_features"].numpy()
+            )
         return np.concatenate(features)
 
-    def _empty_cache(self, batch: int) -> Arrays:
+    def prefill(
+        self,
+        layout: Layout,
+        features: Features,
+        context: Rows | None = None,
+        *,
+        last_only: bool = True,
+    ) -> tuple[Rows, Logits]:
+        """Run a prompt.
+
+        Args:
+            layout: of the whole episode.
+            features: of its videos, or of those after the context.
+            context: the row of a decoder that has seen the beginning of the same episode.
+            last_only: whether only the logits after the last token are wanted.
+
+        Returns:
+            A row, and logits (1, positions, vocab_size).
+        """
+        start = 0 if context is None else context.mask.shape[1]
+        ids = np.array([layout.input_ids[start:]])
+        embeds = self.graphs[EMBED].run({"input_ids": ids})["inputs_embeds"].numpy().copy()
+        embeds[np.array([layout.video_input_mask[start:]], dtype=bool)] = features.reshape(
+            -1, self.manifest.hidden_size
+        )
+        if not self._encoder_decoder:
+            rows = context or Rows(np.zeros((1, 0), np.int64), self._empty_cache())
+            wanted = np.arange(ids.shape[1])[-1 if last_only else None :]
+            prompt = {"inputs_embeds": embeds, "logits_to_keep": wanted}
+            return self._continue(rows, ids.shape[1], prompt)
+        mask = np.ones_like(ids)
+        cross = self.graphs[ENCODER].run({"inputs_embeds": embeds, "attention_mask": mask})
+        rows = Rows(np.zeros((1, 0), np.int64), self._empty_cache(), mask, cross)
+        return self.step(rows, np.full((1, 1), self.manifest.tokens.decoder_start))
+
+    def step(self, rows: Rows, tokens: TokenIds) -> tuple[Rows, Logits]:
+        """Feed tokens (rows, new) to each row; the new rows and logits (rows, new, vocab_size)."""
+        num_new = tokens.shape[1]
+        if self._encoder_decoder:
+            return self._continue(rows, num_new, {"input_ids": tokens})
+        inputs = self.graphs[EMBED].run({"input_ids": tokens})
+        return self._continue(rows, num_new, inputs | {"logits_to_keep": np.arange(num_new)})
+
+    def context_length(self, turns: Sequence[Turn]) -> int:
+        """Positions before the last turn, which are the same whatever that turn asks.
+
+        An encoder reads both ways: there it is 0.
+        """
+        if self._encoder_decoder or len(turns) == 1:
+            return 0
+        start = self.codec.bos_id is not None
+        return len(self.layout(turns).input_ids) - len(self.layout(turns[-1:]).input_ids) + start
+
+    @property
+    def float_type(self) -> type[np.floating[Any]]:
+        """Of keys and values."""
+        return self.graphs[DECODER].float_type
+
+    def place(self, array: Array) -> Value:
+        """An array where the decoder runs."""
+        return self.graphs[DECODER].value(array)
+
+    def warm_up(self) -> None:
+        """Run every graph once, a decoding step with a cache included."""
+        size = self.preprocessing.image_size
+        clip = np.zeros((self.manifest.num_frames, size, size, 3), dtype=np.uint8)
+        self.complete([([Turn(self.manifest.prompt, None)], [clip])], Writing(2))
+
+    @property
+    def _encoder_decoder(self) -> bool:
+        return self.manifest.family == "encoder_decoder"
+
+    def _continue(
+        self, rows: Rows, num_new: int, inputs: Mapping[str, Array | Value]
+    ) -> tuple[Rows, Logits]:
+        """The rows after `num_new` positions more, and their logits."""
+        seen = np.ones((len(rows.mask), num_new), rows.mask.dtype)
+        mask = np.concatenate([rows.mask, seen], axis=1)
+        given = {**inputs, "attention_mask": mask, **rows.cache}
+        if rows.cross is not None:
+            given |= {"encoder_attention_mask": rows.encoder_mask, **rows.cross}
+        outputs = self.graphs[DECODER].run(given)
+        logits: Logits = outputs.pop("logits").numpy()
+        cache = {name.replace("present_", "past_"): value for name, value in outputs.items()}
+        return replace(rows, mask=mask, cache=cache), logits
+
+    def _empty_cache(self) -> dict[str, Value]:
         shape = self.manifest.cache
-        empty = np.zeros((batch, shape.num_heads, 0, shape.head_dim), dtype=np.float32)
+        empty = np.zeros((1, shape.num_heads, 0, shape.head_dim), dtype=self.float_type)
         return {
-            f"past_{part}_{layer}": empty
+            f"past_{part}_{layer}": self.place(empty)
             for layer in range(shape.num_layers)
             for part in ("key", "value")
         }
-
-    def _run(self, name: str, inputs: Arrays) -> Arrays:
-        session = self.sessions[name]
-        names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, inputs), strict=True))
 
 
 def _mean_log_likelihoods(logits: Logits, ids: TokenIds, lengths: Sequence[int]) -> list[float]:

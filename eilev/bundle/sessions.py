@@ -2,15 +2,59 @@
 
 import ctypes.util
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import onnxruntime
 
 from eilev.bundle.manifest import BundleError
 
+# A tensor of onnxruntime where the graphs run; `.numpy()` is a view on a CPU, a copy elsewhere.
+Value = Any
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
-def open_session(path: Path, num_threads: int | None = None) -> Any:
+
+@dataclass(frozen=True)
+class Graph:
+    """A loaded graph. Any number of threads may run it."""
+
+    session: Any
+    inputs: Mapping[str, str]
+    outputs: tuple[str, ...]
+
+    @property
+    def device(self) -> str:
+        """Where it runs: "cuda" or "cpu"."""
+        return "cuda" if CUDA in self.session.get_providers() else "cpu"
+
+    @property
+    def float_type(self) -> type[np.floating[Any]]:
+        """Of its floating point inputs, keys and values among them."""
+        return np.float16 if "tensor(float16)" in self.inputs.values() else np.float32
+
+    def run(self, inputs: Mapping[str, Value | npt.NDArray[Any]]) -> dict[str, Value]:
+        """Outputs by name; they stay on the device, where the next run takes them from."""
+        binding = self.session.io_binding()
+        for name, value in inputs.items():
+            if isinstance(value, np.ndarray):
+                value = self.value(value)
+            binding.bind_ortvalue_input(name, value)
+        for name in self.outputs:
+            binding.bind_output(name, self.device)
+        self.session.run_with_iobinding(binding)
+        return dict(zip(self.outputs, binding.get_outputs(), strict=True))
+
+    def value(self, array: npt.NDArray[Any]) -> Value:
+        """An array where this graph runs."""
+        array = np.ascontiguousarray(array)
+        return onnxruntime.OrtValue.ortvalue_from_numpy(array, self.device, 0)
+
+
+def open_graph(path: Path, num_threads: int | None = None) -> Graph:
     """Load a graph.
 
     Args:
@@ -27,19 +71,19 @@ def open_session(path: Path, num_threads: int | None = None) -> Any:
     for pool in ("intra_op", "inter_op"):
         options.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(path, options, providers=_providers())
+        session = onnxruntime.InferenceSession(path, options, providers=_providers())
     except Exception as error:  # the library has a type of its own for every status code
         raise BundleError(f"{path}: onnxruntime can't load it: {error}") from error
+    inputs = {item.name: item.type for item in session.get_inputs()}
+    return Graph(session, inputs, tuple(item.name for item in session.get_outputs()))
 
 
 def _providers() -> list[str]:
     """CUDA where there is a driver; asking for it elsewhere fills the log with errors."""
-    cpu = "CPUExecutionProvider"
-    cuda = "CUDAExecutionProvider"
-    if cuda not in onnxruntime.get_available_providers() or not ctypes.util.find_library("cuda"):
-        return [cpu]
+    if CUDA not in onnxruntime.get_available_providers() or not ctypes.util.find_library("cuda"):
+        return [CPU]
     onnxruntime.preload_dlls()
-    return [cuda, cpu]
+    return [CUDA, CPU]
 
 
 def _num_cores() -> int:

@@ -9,14 +9,18 @@ serves the prompt (empty cache) and each further token.
 Decoder-only, with keys and values (batch, heads, positions, head size) of layers i = 0, 1, ...:
 
     decoder.onnx  inputs_embeds (batch, new, H), attention_mask (batch, past + new),
-                  past_key_i, past_value_i -> logits (batch, new, V), present_key_i, present_value_i
+                  logits_to_keep (kept,), past_key_i, past_value_i
+                  -> logits (batch, kept, V), present_key_i, present_value_i
 
 Encoder-decoder:
 
     encoder.onnx  inputs_embeds (batch, length, H), attention_mask (batch, length)
                   -> cross_key_i, cross_value_i
-    decoder.onnx  input_ids (batch, new), encoder_attention_mask (batch, length), past_key_i,
-                  past_value_i, cross_key_i, cross_value_i -> logits, present_key_i, present_value_i
+    decoder.onnx  input_ids (batch, new), attention_mask (batch, past + new),
+                  encoder_attention_mask (batch, length), past_key_i, past_value_i, cross_key_i,
+                  cross_value_i -> logits (batch, new, V), present_key_i, present_value_i
+
+`logits_to_keep` are positions among the new ones: of a long prompt only the last has a use.
 """
 
 import logging
@@ -38,7 +42,7 @@ from eilev.model.video_blip import VideoBlip
 
 # Example sizes while tracing: all different and none below 2, which torch.export would take for
 # constants.
-_VIDEOS, _BATCH, _LENGTH, _NEW, _PAST = 3, 2, 7, 5, 4
+_VIDEOS, _BATCH, _LENGTH, _NEW, _PAST, _KEPT = 3, 2, 7, 5, 4, 3
 
 
 @dataclass(frozen=True)
@@ -165,9 +169,9 @@ def _decoder_graph(decoder: Decoder, shape: CacheShape, width: int) -> Graph:
     mask = torch.ones(_BATCH, _PAST + _NEW, dtype=torch.long)
     return Graph(
         decoder,
-        (torch.zeros(_BATCH, _NEW, width), mask, past),
-        ({0: "batch", 1: "new"}, {0: "batch", 1: "total"}, past_axes),
-        ["inputs_embeds", "attention_mask", *_names("past", shape)],
+        (torch.zeros(_BATCH, _NEW, width), mask, torch.arange(_KEPT), past),
+        ({0: "batch", 1: "new"}, {0: "batch", 1: "total"}, {0: "kept"}, past_axes),
+        ["inputs_embeds", "attention_mask", "logits_to_keep", *_names("past", shape)],
         ["logits", *_names("present", shape)],
     )
 
@@ -176,12 +180,15 @@ def _cross_decoder_graph(language_model: Any, shape: CacheShape) -> Graph:
     past, past_axes = _example_cache(shape, _PAST, "past")
     cross, cross_axes = _example_cache(shape, _LENGTH, "length")
     ids = torch.zeros(_BATCH, _NEW, dtype=torch.long)
-    mask = torch.ones(_BATCH, _LENGTH, dtype=torch.long)
+    mask = torch.ones(_BATCH, _PAST + _NEW, dtype=torch.long)
+    encoder_mask = torch.ones(_BATCH, _LENGTH, dtype=torch.long)
+    axes = ({0: "batch", 1: "new"}, {0: "batch", 1: "total"}, {0: "batch", 1: "length"})
+    masks = ["attention_mask", "encoder_attention_mask"]
     return Graph(
         CrossDecoder(language_model),
-        (ids, mask, past, cross),
-        ({0: "batch", 1: "new"}, {0: "batch", 1: "length"}, past_axes, cross_axes),
-        ["input_ids", "encoder_attention_mask", *_names("past", shape), *_names("cross", shape)],
+        (ids, mask, encoder_mask, past, cross),
+        (*axes, past_axes, cross_axes),
+        ["input_ids", *masks, *_names("past", shape), *_names("cross", shape)],
         ["logits", *_names("present", shape)],
     )
 

@@ -35,13 +35,14 @@ class Decoder(nn.Module):
         self.language_model, self.family = language_model, family
 
     def forward(
-        self, inputs_embeds: Tensor, attention_mask: Tensor, past: Pairs
+        self, inputs_embeds: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, past: Pairs
     ) -> tuple[Tensor, ...]:
-        """Logits (batch, new, vocabulary) and the cache with the new positions.
+        """Logits (batch, kept, vocabulary) and the cache with the new positions.
 
         Args:
             inputs_embeds: (batch, new, width).
             attention_mask: (batch, past + new), 0 at padding.
+            logits_to_keep: (kept,), which of the new positions' logits are wanted.
             past: per layer keys and values, each (batch, heads, past, head size).
         """
         num_new = inputs_embeds.shape[1]
@@ -54,6 +55,7 @@ class Decoder(nn.Module):
             position_ids=positions.index_select(1, new),
             past_key_values=cache,
             use_cache=True,
+            logits_to_keep=logits_to_keep,
         )
         return (output.logits, *_flat(cache))
 
@@ -92,23 +94,27 @@ class CrossDecoder(nn.Module):
         self.language_model = language_model
 
     def forward(
-        self, input_ids: Tensor, encoder_attention_mask: Tensor, past: Pairs, cross: Pairs
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        encoder_attention_mask: Tensor,
+        past: Pairs,
+        cross: Pairs,
     ) -> tuple[Tensor, ...]:
         """Logits (batch, new, vocabulary) and the cache with the new positions.
 
         Args:
             input_ids: (batch, new).
+            attention_mask: (batch, past + new), 0 at padding, which is on the left.
             encoder_attention_mask: (batch, length), 0 at padding.
             past: per layer keys and values, each (batch, heads, past, head size).
             cross: per layer keys and values of the encoder, each (batch, heads, length, head size).
         """
         cache = _cache(past)
         dtype = cross[0][0].dtype
-        num_total = past[0][0].shape[2] + input_ids.shape[1]
-        seen = input_ids.new_ones(input_ids.shape[0], num_total)
         output = self.language_model(
             decoder_input_ids=input_ids,
-            decoder_attention_mask=_causal_mask(seen, input_ids.shape[1], dtype),
+            decoder_attention_mask=_causal_mask(attention_mask, input_ids.shape[1], dtype),
             # Only asked whether it is there: the cache holds what would be made of it.
             encoder_outputs=BaseModelOutput(last_hidden_state=cross[0][0]),
             attention_mask=_padding_mask(encoder_attention_mask, dtype),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eilev.bundle.manifest import ImageFormat, Manifest, Tokens
+from eilev.bundle.manifest import FORMAT_VERSION, ImageFormat, Manifest, Tokens
 from eilev.export.onnx import cache_shape, export_graphs
 from eilev.inputs.preprocess import PREPROCESSOR_FILE, Preprocessing
 from eilev.inputs.tokenizer import TextCodec, save_codec
@@ -67,7 +67,7 @@ def _manifest(loaded: LoadedModel, info: BundleInfo, files: dict[str, str]) -> M
     model = loaded.model
     text = model.language_model.config
     return Manifest(
-        format_version=1,
+        format_version=FORMAT_VERSION,
         family="encoder_decoder" if model.family.encoder_decoder else "decoder_only",
         files=files,
         num_frames=info.num_frames,

@@ -10,34 +10,40 @@ from PIL import Image
 from eilev.clips.frame_choice import Frames
 from eilev.clips.limits import Allow, Limits
 from eilev.clips.process import Worker, WorkerError, WorkerPool
-from eilev.serving.media import MediaError, Payload, read_frames, read_payload
+from eilev.serving.media import MediaError, Payload, read_frames
 from eilev.serving.memory import files_in_memory
 
 
 @dataclass(frozen=True)
-class Decoding:
-    """What clips are wanted, and what a video may cost."""
+class ClipFormat:
+    """The frames that a model takes; `size` is their side in pixels."""
 
     num_frames: int
     size: int
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What a video may cost."""
+
     limits: Limits
     # A client waits no longer, however long its video is.
     timeout_s: float = 30.0
 
-    def __call__(self, files: Sequence[Path], allow: Allow) -> Iterator[Frames]:
+    def __call__(self, asked: "_Asked", allow: Allow) -> Iterator[Frames]:
         """Yield the frames of a payload's files; runs in a worker's process."""
         allow(self.timeout_s)
-        yield read_frames(files, self.num_frames, self.size, self.limits)
+        files, clip = asked
+        yield read_frames(files, clip.num_frames, clip.size, self.limits)
 
 
-_Files = Sequence[Path]
+_Asked = tuple[Sequence[Path], ClipFormat]
 
 
 class DecoderPool:
     """A fixed number of decoding processes, each replaced when it crashed or took too long."""
 
     def __init__(self, num_workers: int, decoding: Decoding):
-        self._decoding = decoding
         self._pool = WorkerPool(decoding, num_workers)
 
     @property
@@ -45,43 +51,36 @@ class DecoderPool:
         """Videos that are decoded at the same time."""
         return len(self._pool.workers)
 
-    def load(self, url: str) -> Frames:
-        """`read_payload` and `decode`.
-
-        Raises:
-            MediaError: as they do.
-        """
-        return self.decode(read_payload(url, self._decoding.limits))
-
-    def decode(self, payload: Payload) -> Frames:
+    def decode(self, payload: Payload, clip: ClipFormat) -> Frames:
         """Frames of a video (see `read_frames`); waits for an idle process.
 
         Raises:
             MediaError: the video is undecodable, too large, too slow, or crashes the decoder.
         """
-        return self._ask(self._pool, payload)
+        return _ask(self._pool, payload, clip)
 
     def warm_up(self) -> None:
         """Return once every process answers."""
         file = io.BytesIO()
         Image.new("RGB", (16, 16)).save(file, "JPEG")
         for worker in self._pool.workers:
-            self._ask(worker, Payload((file.getvalue(),)))
+            _ask(worker, Payload((file.getvalue(),)), ClipFormat(1, 16))
 
     def close(self) -> None:
         """End the processes."""
         self._pool.stop()
 
-    def _ask(
-        self, asked: Worker[_Files, Frames] | WorkerPool[_Files, Frames], payload: Payload
-    ) -> Frames:
-        sampled = payload.sampled(self._decoding.num_frames)
-        try:
-            # A process reads them where they are: no copy goes through a pipe.
-            with files_in_memory(sampled.parts) as files:
-                (frames,) = asked.ask(files)
-        except WorkerError as error:
-            raise MediaError(f"the video: {error}") from error
-        except ValueError as error:
-            raise MediaError(str(error)) from error
-        return frames
+
+def _ask(
+    asked: Worker[_Asked, Frames] | WorkerPool[_Asked, Frames], payload: Payload, clip: ClipFormat
+) -> Frames:
+    sampled = payload.sampled(clip.num_frames)
+    try:
+        # A process reads them where they are: no copy goes through a pipe.
+        with files_in_memory(sampled.parts) as files:
+            (frames,) = asked.ask((files, clip))
+    except WorkerError as error:
+        raise MediaError(f"the video: {error}") from error
+    except ValueError as error:
+        raise MediaError(str(error)) from error
+    return frames

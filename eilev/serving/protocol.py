@@ -203,3 +203,8 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
         self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def busy(message: str) -> ApiError:
+    """Told to come back later."""
+    return ApiError(429, message, kind="rate_limit_error", code="server_busy")

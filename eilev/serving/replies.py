@@ -9,7 +9,7 @@ from typing import Any
 from eilev.bundle.answers import Answer, TokenLogprob
 from eilev.inputs.tokenizer import TextCodec
 from eilev.serving.protocol import Usage
-from eilev.serving.service import MODEL_ID, Asked
+from eilev.serving.service import Asked
 
 
 def whole(asked: Asked, answers: Sequence[Answer]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _envelope(kind: str, asked: Asked) -> dict[str, Any]:
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": kind,
         "created": int(time.time()),
-        "model": MODEL_ID,
+        "model": asked.request.model,
         # Ours: what of the request was left out.
         "notes": asked.chat.notes,
     }

@@ -1,23 +1,23 @@
-"""From the body of a chat request to a narration: parse, check, decode, generate."""
+"""From the body of a chat request to what the engine is given: parse, check, look up, decode."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pydantic_core
 from pydantic import ValidationError
 
-from eilev.bundle.answers import Answer, Writing
-from eilev.bundle.onnx_engine import OnnxEngine
-from eilev.clips.frame_choice import Frames
+from eilev.bundle.answers import Writing
+from eilev.bundle.onnx_engine import Features
+from eilev.bundle.rows import Rows
 from eilev.clips.limits import Limits
-from eilev.inputs.interleave import TooLongError
+from eilev.inputs.interleave import Layout, TooLongError
 from eilev.serving.chat import Chat, VideoSource, read_chat
-from eilev.serving.decoding import DecoderPool, Decoding
-from eilev.serving.media import MediaError
+from eilev.serving.media import MediaError, Payload, read_payload
+from eilev.serving.models import Model, Models
 from eilev.serving.protocol import REFUSED, ApiError, ChatRequest
-
-MODEL_ID = "eilev"
 
 # Pydantic puts the branch that it took through a union into the path of an error.
 _BRANCHES = frozenset(
@@ -26,71 +26,116 @@ _BRANCHES = frozenset(
 
 
 @dataclass(frozen=True)
+class SentVideo:
+    """A video of a request, not decoded yet; `digest` is of all that its frames are made from."""
+
+    param: str
+    payload: Payload
+    digest: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """The beginning of an episode, which other requests may share.
+
+    key: of its tokens and videos. length: in positions. num_videos: in it.
+    """
+
+    key: bytes
+    length: int
+    num_videos: int
+
+
+@dataclass(frozen=True)
 class Asked:
     """A request that has been understood; none of its videos is decoded yet."""
 
     request: ChatRequest
     chat: Chat
+    model: Model
+    layout: Layout
     writing: Writing
+    videos: tuple[SentVideo, ...]
+    context: Context | None
+
+    def known_context(self) -> Rows | None:
+        """What the decoder has seen of the context in an earlier request."""
+        return None if self.context is None else self.model.contexts.get(self.context.key)
+
+    def keep_features(self, digest: str, features: Features) -> None:
+        """Keep what was made of a video."""
+        self.model.features.put(digest, features)
+
+    def keep_context(self, rows: Rows) -> None:
+        """Keep the context's part of a prompt that has been run."""
+        if self.context is not None:
+            kept = rows.beginning(self.context.length, self.model.engine.place)
+            self.model.contexts.put(self.context.key, kept)
 
 
-@dataclass(frozen=True)
-class Service:
-    """An engine and the processes that decode videos for it; any number of threads may use it."""
+def understand(body: bytes, models: Models, limits: Limits) -> Asked:
+    """Read a request and check all of it that can be checked without decoding its videos.
 
-    engine: OnnxEngine
-    decoders: DecoderPool
+    Raises:
+        ApiError: 400 for a request that breaks a rule, 404 for an unknown model, 422 for what is
+            no video.
+    """
+    request = parse_request(body)
+    model = models[request.model]
+    engine = model.engine
+    chat = read_chat(request.messages, engine.manifest.prompt, engine.manifest.takes_questions)
+    try:
+        room = engine.room(chat.turns)
+    except TooLongError as error:
+        code = "context_length_exceeded"
+        raise ApiError(400, str(error), param="messages", code=code) from error
+    writing = request.writing(engine.manifest.max_new_tokens, room)
+    layout = engine.layout(chat.turns, writing.max_new_tokens)
+    _check_size(model, layout, writing)
+    videos = tuple(_sent(video, limits) for video in chat.videos)
+    context = _context(model, chat, layout, videos)
+    return Asked(request, chat, model, layout, writing, videos, context)
 
-    @classmethod
-    def start(
-        cls, engine: OnnxEngine, num_decoders: int, limits: Limits | None = None
-    ) -> "Service":
-        """Start the decoding processes, and return once every part has worked once."""
-        manifest = engine.manifest
-        decoding = Decoding(manifest.num_frames, manifest.frame_size, limits or Limits())
-        service = cls(engine, DecoderPool(num_decoders, decoding))
-        engine.warm_up()
-        service.decoders.warm_up()
-        return service
 
-    def understand(self, body: bytes) -> Asked:
-        """Read a request and check all of it that can be checked without its videos.
+def _check_size(model: Model, layout: Layout, writing: Writing) -> None:
+    num_positions = len(layout.input_ids) + writing.max_new_tokens
+    if not model.scheduler.could_fit(num_positions, writing.num_answers):
+        message = (
+            f"{num_positions} positions for {writing.num_answers} answers are too many at once"
+        )
+        raise ApiError(400, f"messages: {message}; ask for fewer", param="messages")
 
-        Raises:
-            ApiError: 400 for a request that breaks a rule, 404 for another model.
-        """
-        request = parse_request(body)
-        manifest = self.engine.manifest
-        chat = read_chat(request.messages, manifest.prompt, manifest.takes_questions)
-        try:
-            room = self.engine.room(chat.turns)
-        except TooLongError as error:
-            code = "context_length_exceeded"
-            raise ApiError(400, str(error), param="messages", code=code) from error
-        return Asked(request, chat, request.writing(manifest.max_new_tokens, room))
 
-    def clip(self, video: VideoSource) -> Frames:
-        """Decode one video of a request.
+def _sent(video: VideoSource, limits: Limits) -> SentVideo:
+    try:
+        payload = read_payload(video.url, limits)
+    except MediaError as error:
+        raise invalid_video(video.param, error) from error
+    return SentVideo(video.param, payload, payload.digest())
 
-        Raises:
-            ApiError: 422, it is refused or can't be decoded.
-        """
-        try:
-            return self.decoders.load(video.url)
-        except MediaError as error:
-            message = f"{video.param}: {error}"
-            raise ApiError(422, message, param=video.param, code="invalid_video") from error
 
-    def write(self, asked: Asked, clips: Sequence[Frames]) -> Iterator[list[Answer]]:
-        """The answers as they grow, see `OnnxEngine.write`."""
-        return self.engine.write([(asked.chat.turns, clips)], asked.writing)
+def _context(
+    model: Model, chat: Chat, layout: Layout, videos: Sequence[SentVideo]
+) -> Context | None:
+    length = model.engine.context_length(chat.turns)
+    if not length:
+        return None
+    num_videos = len(videos) - chat.turns[-1].num_videos
+    ids = np.array(layout.input_ids[:length])
+    digests = "".join(video.digest for video in videos[:num_videos])
+    return Context(hashlib.sha256(ids.tobytes() + digests.encode()).digest(), length, num_videos)
+
+
+def invalid_video(param: str, error: MediaError) -> ApiError:
+    """The refusal of a video, which `param` names."""
+    return ApiError(422, f"{param}: {error}", param=param, code="invalid_video")
 
 
 def parse_request(body: bytes) -> ChatRequest:
     """Read and check the body of a request.
 
     Raises:
-        ApiError: 400 naming the field, or 404 for another model.
+        ApiError: 400 naming the field.
     """
     try:
         fields = pydantic_core.from_json(body)
@@ -105,9 +150,6 @@ def parse_request(body: bytes) -> ChatRequest:
         value = fields.get(name)
         if value is not None and value not in harmless:
             raise ApiError(400, f"{name}: this server can't do that; leave it out", param=name)
-    if request.model != MODEL_ID:
-        message = f"model '{request.model}' does not exist; this server has '{MODEL_ID}'"
-        raise ApiError(404, message, param="model", code="model_not_found")
     return request
 
 

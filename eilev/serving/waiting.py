@@ -9,9 +9,12 @@ from fastapi import Request
 
 from eilev.serving.protocol import ApiError
 
-GONE = "the client went away"
-
 T = TypeVar("T")
+
+
+def gone() -> ApiError:
+    """What is answered to a client that has gone; nobody reads it."""
+    return ApiError(400, "the client went away")
 
 
 async def all_or_none(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
@@ -45,14 +48,14 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     Raises:
         ApiError: the client has gone; nobody reads it.
     """
-    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
+    task, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise ApiError(400, GONE)
+        raise gone()
     finally:
-        gone.cancel()
+        leaving.cancel()
         task.cancel()
 
 

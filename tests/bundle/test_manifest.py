@@ -5,7 +5,7 @@ import pytest
 from eilev.bundle.manifest import BundleError, Manifest
 
 CONTENT = {
-    "format_version": 1,
+    "format_version": 2,
     "family": "encoder_decoder",
     "files": {f"{name}.onnx": "0" for name in ("vision", "embed", "encoder", "decoder")},
     "num_frames": 8,
@@ -36,7 +36,7 @@ def test_round_trip(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 2}, "format_version"),
+        ({"format_version": 1}, "format_version: .* export the model again"),
         ({"family": "decoder_only", "files": {"vision.onnx": "0"}}, r"lacks embed\.onnx"),
         ({"files": CONTENT["files"] | {"../secret": "0"}}, "not a plain file name"),
         ({"num_frames": "8"}, "num_frames"),

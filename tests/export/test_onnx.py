@@ -46,15 +46,13 @@ def test_golden_logits(golden):
         mask, embeds = case["attention_mask"], embeds_of(model, case)
         cache = sessions.empty_cache(len(embeds))
         if family == "opt":
-            outputs = sessions.run("decoder", inputs_embeds=embeds, attention_mask=mask, **cache)
+            outputs = sessions.decode(embeds, mask, cache)
             seen = mask.astype(bool)
         else:
             targets = np.where(case["labels"] < 0, 0, case["labels"])
             ids = np.pad(targets[:, :-1], ((0, 0), (1, 0)))  # T5 starts with id 0
             cross = sessions.run("encoder", inputs_embeds=embeds, attention_mask=mask)
-            outputs = sessions.run(
-                "decoder", input_ids=ids, encoder_attention_mask=mask, **cache, **cross
-            )
+            outputs = sessions.decode_across(ids, mask, cache, cross)
             seen = np.ones(ids.shape, dtype=bool)
         assert np.isfinite(outputs["logits"]).all()
         assert np.abs(outputs["logits"] - case["logits"])[seen].max() < 1e-4
@@ -75,7 +73,7 @@ def test_golden_greedy_generation(golden):
 def decode_opt(sessions, embeds, mask, table):
     cache, tokens = sessions.empty_cache(len(embeds)), []
     for _ in range(NUM_NEW):
-        outputs = sessions.run("decoder", inputs_embeds=embeds, attention_mask=mask, **cache)
+        outputs = sessions.decode(embeds, mask, cache)
         tokens.append(outputs["logits"][:, -1:].argmax(-1))
         cache = next_cache(outputs)
         embeds = table[tokens[-1]]
@@ -87,9 +85,7 @@ def decode_t5(sessions, embeds, mask):
     cross = sessions.run("encoder", inputs_embeds=embeds, attention_mask=mask)
     cache, tokens = sessions.empty_cache(len(embeds)), [np.zeros((len(embeds), 1), np.int64)]
     for _ in range(NUM_NEW):
-        outputs = sessions.run(
-            "decoder", input_ids=tokens[-1], encoder_attention_mask=mask, **cache, **cross
-        )
+        outputs = sessions.decode_across(tokens[-1], mask, cache, cross)
         tokens.append(outputs["logits"][:, -1:].argmax(-1))
         cache = next_cache(outputs)
     return np.concatenate(tokens[1:], axis=1)
@@ -113,11 +109,9 @@ def test_one_token_at_a_time_equals_all_at_once(tiny_bundle):
     np.testing.assert_array_equal(embeds, table[ids])
     mask = np.ones_like(ids)
     cache = sessions.empty_cache(1)
-    expected = sessions.run("decoder", inputs_embeds=embeds, attention_mask=mask, **cache)
+    expected = sessions.decode(embeds, mask, cache)
     for i in range(ids.shape[1]):
-        outputs = sessions.run(
-            "decoder", inputs_embeds=embeds[:, i : i + 1], attention_mask=mask[:, : i + 1], **cache
-        )
+        outputs = sessions.decode(embeds[:, i : i + 1], mask[:, : i + 1], cache)
         cache = next_cache(outputs)
         np.testing.assert_allclose(outputs["logits"][0, 0], expected["logits"][0, i], atol=1e-5)
     for name, value in next_cache(expected).items():
@@ -133,10 +127,10 @@ def test_graphs_have_the_opset_and_no_path_of_this_machine(tiny_bundle):
 def test_cache_shape_is_the_decoder_inputs_shape(tiny_bundle):
     shape = cache_shape(tiny_model().model)
     inputs = Sessions(tiny_bundle).sessions["decoder"].get_inputs()
-    names = [item.name for item in inputs if item.name.startswith("past_")]
-    assert names[:2] == ["past_key_0", "past_value_0"]
-    assert len(names) == 2 * shape.num_layers
-    assert [inputs[2].shape[1], inputs[2].shape[3]] == [shape.num_heads, shape.head_dim]
+    past = [item for item in inputs if item.name.startswith("past_")]
+    assert [item.name for item in past[:2]] == ["past_key_0", "past_value_0"]
+    assert len(past) == 2 * shape.num_layers
+    assert [past[0].shape[1], past[0].shape[3]] == [shape.num_heads, shape.head_dim]
 
 
 def test_export_leaves_the_attention_of_the_model_as_it_was():

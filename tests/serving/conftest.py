@@ -1,20 +1,40 @@
-"""One engine and one service over the tiny bundle for all tests of the server."""
+"""One model and one decoding process for all tests of the server."""
 
 import base64
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
-from eilev.bundle.onnx_engine import OnnxEngine
-from eilev.serving.service import Service
+from eilev.clips.limits import Limits
+from eilev.serving.answering import Answering
+from eilev.serving.api import create_app
+from eilev.serving.decoding import DecoderPool, Decoding
+from eilev.serving.models import Models
+from eilev.serving.settings import Settings
 from tests.videos import write_video
 
 
 @pytest.fixture(scope="session")
-def service(engine: OnnxEngine) -> Iterator[Service]:
-    service = Service.start(engine, num_decoders=1)
-    yield service
-    service.decoders.close()
+def models(tiny_bundle: Path) -> Iterator[Models]:
+    models = Models({"eilev": tiny_bundle}, Settings(num_threads=1))
+    yield models
+    models.close()
+
+
+@pytest.fixture(scope="session")
+def decoders() -> Iterator[DecoderPool]:
+    decoders = DecoderPool(1, Decoding(Limits()))
+    yield decoders
+    decoders.close()
+
+
+def make_app(models: Models, decoders: DecoderPool, **settings: object) -> FastAPI:
+    """An application over them; it is not started as one, which would end them with it."""
+    told = Settings(**settings)
+    answering = Answering(decoders, told.max_requests, told.answer_timeout_s)
+    return create_app(models, answering, told)
 
 
 @pytest.fixture(scope="session")

@@ -12,18 +12,20 @@ from PIL import Image
 from eilev.bundle.answers import Writing
 from eilev.clips.limits import Limits
 from eilev.inputs.turns import Turn
-from eilev.serving.api import Capacity, create_app
+from eilev.serving.answering import Answering
+from eilev.serving.api import create_app
 from eilev.serving.media import load_clip
-from eilev.serving.service import Service
+from eilev.serving.settings import Settings
+from tests.serving.conftest import make_app
 from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
 
 URL = "/v1/chat/completions"
 
 
 @pytest.fixture(scope="module")
-def client(service: Service) -> TestClient:
-    # Not as a context manager: that would end the service, which other tests use.
-    return TestClient(create_app(service, Capacity(max_body_bytes=2**20)))
+def client(models, decoders) -> TestClient:
+    # Not as a context manager: that would end models and decoders, which other tests use.
+    return TestClient(make_app(models, decoders, max_body_mib=1))
 
 
 def body(*parts, **fields):
@@ -38,13 +40,13 @@ def video(url):
     return {"type": "video_url", "video_url": {"url": url}}
 
 
-def test_few_shot_request(client, service, video_urls):
+def test_few_shot_request(client, engine, video_urls):
     request = body(video_urls[0], NARRATIONS[0], video_urls[1], NARRATIONS[1], video_urls[2])
     answer = client.post(URL, json=request).json()
-    size = service.engine.manifest.frame_size
+    size = engine.manifest.frame_size
     clips = [load_clip(url, NUM_FRAMES, size, Limits()) for url in video_urls]
     turns = [Turn(PROMPT, NARRATIONS[0]), Turn(PROMPT, NARRATIONS[1]), Turn(PROMPT, None)]
-    (expected,) = service.engine.complete([(turns, clips)], Writing(6))
+    (expected,) = engine.complete([(turns, clips)], Writing(6))
     (choice,) = answer["choices"]
     assert choice["message"] == {"role": "assistant", "content": expected.text}
     assert choice["finish_reason"] == ("stop" if expected.stopped else "length")
@@ -251,16 +253,16 @@ def test_notes_say_what_was_left_out(client, video_urls):
     assert "system message" in client.post(URL, json=request).json()["notes"][0]
 
 
-def test_a_full_server_says_so(service, video_urls):
-    full = TestClient(create_app(service, Capacity(max_requests=0)))
+def test_a_full_server_says_so(models, decoders, video_urls):
+    full = TestClient(create_app(models, Answering(decoders, 0, 60.0), Settings()))
     response = full.post(URL, json=body(video_urls[0]))
     assert response.status_code == 429
     assert response.headers["retry-after"] == "1"
     assert error_of(response)["code"] == "server_busy"
 
 
-def test_an_answer_has_a_deadline(service, video_urls):
-    hasty = TestClient(create_app(service, Capacity(answer_timeout_s=0.0)))
+def test_an_answer_has_a_deadline(models, decoders, video_urls):
+    hasty = TestClient(create_app(models, Answering(decoders, 1, 0.0), Settings()))
     response = hasty.post(URL, json=body(video_urls[0]))
     assert response.status_code == 504
     assert "longer than 0 s" in error_of(response)["message"]
@@ -273,10 +275,10 @@ def test_one_model_the_version_and_heads(client):
     assert client.head("/health").status_code == 200
 
 
-def test_web_pages_may_call_where_they_are_allowed(service):
+def test_web_pages_may_call_where_they_are_allowed(models, decoders):
     origin = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
-    closed = TestClient(create_app(service, Capacity()))
+    closed = TestClient(make_app(models, decoders))
     assert "access-control-allow-origin" not in closed.options(URL, headers=origin).headers
-    open_ = TestClient(create_app(service, Capacity(), ["https://a.example"]))
+    open_ = TestClient(make_app(models, decoders, cors_origin=["https://a.example"]))
     allowed = open_.options(URL, headers=origin).headers["access-control-allow-origin"]
     assert allowed == "https://a.example"

@@ -13,47 +13,52 @@ import pytest
 from PIL import Image
 
 from eilev.clips.limits import Limits
-from eilev.serving.decoding import DecoderPool, Decoding
-from eilev.serving.media import MediaError, Payload
+from eilev.serving.decoding import ClipFormat, DecoderPool, Decoding
+from eilev.serving.media import MediaError, Payload, read_payload
 from tests.serving.conftest import data_url
 from tests.videos import numbered_frame, read_numbers, write_video
 
+CLIP = ClipFormat(num_frames=3, size=32)
 # The videos are small: what is damaged to be large is refused at once.
-DECODING = Decoding(num_frames=3, size=32, limits=Limits(max_pixels=2**18), timeout_s=30)
+LIMITS = Limits(max_pixels=2**18)
+
+
+def load(pool, url):
+    return pool.decode(read_payload(url, LIMITS), CLIP)
 
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[DecoderPool]:
-    pool = DecoderPool(1, DECODING)
+    pool = DecoderPool(1, Decoding(LIMITS))
     pool.warm_up()
     yield pool
     pool.close()
 
 
 def test_frames_and_refusals_come_back(pool, video_urls):
-    assert pool.load(video_urls[0]).shape == (3, 32, 32, 3)
+    assert load(pool, video_urls[0]).shape == (3, 32, 32, 3)
     with pytest.raises(MediaError, match="'https:' is not accepted"):
-        pool.load("https://example.com/a.mp4")
+        load(pool, "https://example.com/a.mp4")
 
 
 def test_a_process_that_ended_is_replaced(pool, video_urls):
     (worker,) = pool._pool.workers
     worker._process.kill()
     worker._process.wait()
-    assert pool.load(video_urls[0]).shape == (3, 32, 32, 3)
+    assert load(pool, video_urls[0]).shape == (3, 32, 32, 3)
 
 
 def test_a_hanging_decoder_is_given_up(video_urls):
-    pool = DecoderPool(1, DECODING)
+    pool = DecoderPool(1, Decoding(LIMITS))
     pool.warm_up()
     (worker,) = pool._pool.workers
     worker._at_most_s = 0.2
     os.kill(worker._process.pid, signal.SIGSTOP)
     try:
         with pytest.raises(MediaError, match=r"^the video: decoding takes longer than 0\.2 s"):
-            pool.load(video_urls[0])
+            load(pool, video_urls[0])
         worker._at_most_s = 30
-        assert pool.load(video_urls[0]).shape == (3, 32, 32, 3)
+        assert load(pool, video_urls[0]).shape == (3, 32, 32, 3)
     finally:
         pool.close()
 
@@ -98,7 +103,7 @@ def damaged(rng, url):
 
 def outcome(pool, url):
     try:
-        frames = pool.load(url)
+        frames = load(pool, url)
     except MediaError as error:
         assert 0 < len(str(error)) < 500
         return "refused"
@@ -111,7 +116,7 @@ def test_what_a_process_is_sent_is_small(pool, tmp_path):
     file = io.BytesIO()
     Image.fromarray(numbered_frame(5, 64, 48)).save(file, "JPEG")
     payload = Payload((file.getvalue(),) * 10_000)
-    assert read_numbers(pool.decode(payload)) == [5] * 3
+    assert read_numbers(pool.decode(payload, CLIP)) == [5] * 3
 
 
 def open_files(pid):
@@ -121,6 +126,6 @@ def open_files(pid):
 
 def test_no_file_is_made(pool, video_urls):
     (worker,) = pool._pool.workers
-    pool.load(video_urls[0])
+    load(pool, video_urls[0])
     opened = open_files(worker._process.pid) - open_files("self")
     assert not [name for name in opened if name.startswith(tempfile.gettempdir())]

@@ -21,11 +21,11 @@ from eilev.bundle.answers import Writing
 from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.clips.limits import Limits
 from eilev.inputs.turns import Turn
-from eilev.serving.api import Capacity
 from eilev.serving.media import load_clip
+from eilev.serving.settings import Settings
 from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
 
-COMMAND = [sys.executable, "-m", "eilev.serving.api", "--bundle"]
+COMMAND = [sys.executable, "-m", "eilev.cli", "serve", "--bundle"]
 
 
 def free_port() -> int:
@@ -121,7 +121,9 @@ def test_openai_client_sees_the_model_and_typed_errors(client, video_urls):
     with pytest.raises(openai.NotFoundError, match="this server has 'eilev'"):
         client.chat.completions.create(model="gpt-4o", messages=few_shot(video_urls))
     messages = few_shot([*video_urls[:2], "https://example.com/a.mp4"])
-    with pytest.raises(openai.UnprocessableEntityError, match="is not accepted; send the file itself") as error:
+    with pytest.raises(
+        openai.UnprocessableEntityError, match="is not accepted; send the file itself"
+    ) as error:
         client.chat.completions.create(model="eilev", messages=messages)
     assert error.value.param == "messages.0.content.4"
     assert error.value.code == "invalid_video"
@@ -130,7 +132,7 @@ def test_openai_client_sees_the_model_and_typed_errors(client, video_urls):
 def test_slow_clients_keep_nobody_out(server, client, video_urls):
     header = b"POST /v1/chat/completions HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n"
     with ExitStack() as stack:
-        for _ in range(Capacity().max_requests):
+        for _ in range(Settings().max_requests):
             waiting = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
             waiting.sendall(header)
         time.sleep(0.5)
@@ -152,7 +154,7 @@ def test_stopping_waits_no_longer_than_told(tiny_bundle):
 def test_who_hangs_up_frees_the_place(server, client, video_urls):
     request = json.dumps({"model": "eilev", "messages": few_shot(video_urls) * 10}).encode()
     header = f"POST /v1/chat/completions HTTP/1.1\r\nHost: t\r\nContent-Length: {len(request)}"
-    for _ in range(2 * Capacity().max_requests):
+    for _ in range(2 * Settings().max_requests):
         with socket.create_connection(("127.0.0.1", server.port)) as hasty:
             hasty.sendall(header.encode() + b"\r\n\r\n" + request)
     time.sleep(0.5)
@@ -208,7 +210,7 @@ def test_a_corrupt_bundle_is_named(tiny_bundle, tmp_path, damage):
 
 
 def test_the_server_does_without_torch():
-    code = "import sys, eilev.serving.api; print(*sys.modules)"
+    code = "import sys, eilev.serving.server; print(*sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

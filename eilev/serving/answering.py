@@ -1,0 +1,126 @@
+"""From a request that has been understood to its answers, while others are answered as well."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from eilev.bundle.answers import Answer
+from eilev.clips.frame_choice import Frames
+from eilev.serving.decoding import ClipFormat, DecoderPool
+from eilev.serving.media import MediaError
+from eilev.serving.protocol import ApiError, busy
+from eilev.serving.scheduler import Job, Prompt
+from eilev.serving.service import Asked, SentVideo, invalid_video
+from eilev.serving.waiting import all_or_none
+
+T = TypeVar("T")
+# Answers after a token, or what went wrong.
+Told = asyncio.Queue[list[Answer] | Exception]
+
+
+class Answering:
+    """Places for requests, the processes that decode their videos, and the way to the engines.
+
+    Args:
+        decoders: it owns them from here on.
+        max_requests: that hold a place; one more is refused.
+        timeout_s: from the last byte of a request to the last token of its answer.
+    """
+
+    def __init__(self, decoders: DecoderPool, max_requests: int, timeout_s: float):
+        self._decoders = decoders
+        self._places = asyncio.Semaphore(max_requests)
+        self._max_requests, self._timeout_s = max_requests, timeout_s
+        # What they do is wait for the decoding processes.
+        self._threads = ThreadPoolExecutor(decoders.num_workers, "decoders")
+
+    async def answers(self, asked: Asked) -> AsyncGenerator[list[Answer]]:
+        """The answers, after each token if they are streamed; between two it can be given up.
+
+        Raises:
+            ApiError: 422 for a video, 429 if there is no place, 504 if it takes too long.
+        """
+        if self._places.locked():
+            raise busy(f"{self._max_requests} requests are being answered; try again")
+        deadline = time.monotonic() + self._timeout_s
+        async with self._places:
+            with asked.model.in_use():
+                job, told = await self._job(asked, deadline)
+                asked.model.scheduler.submit(job)
+                try:
+                    while True:
+                        answers = await self._by(deadline, told.get())
+                        if isinstance(answers, Exception):
+                            raise answers
+                        yield answers
+                        if all(answer.finish_reason for answer in answers):
+                            return
+                finally:
+                    job.cancelled = True
+
+    def close(self) -> None:
+        """End the decoding processes."""
+        self._threads.shutdown(cancel_futures=True)
+        self._decoders.close()
+
+    async def _job(self, asked: Asked, deadline: float) -> tuple[Job, Told]:
+        """A job for the engine, and where it puts the answers."""
+        context = asked.known_context()
+        videos = asked.videos
+        if context is not None and asked.context is not None:
+            videos = videos[asked.context.num_videos :]
+        features = {
+            number: known
+            for number, video in enumerate(videos)
+            if (known := asked.model.features.get(video.digest)) is not None
+        }
+        new = {number: video for number, video in enumerate(videos) if number not in features}
+        frames = await self._by(deadline, self._frames(asked, new))
+        told: Told = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        job = Job(
+            Prompt(asked.layout, frames, features, context),
+            asked.writing,
+            streamed=asked.request.stream,
+            deliver=lambda answers: _tell(loop, told, answers),
+            encoded=lambda number, features: asked.keep_features(videos[number].digest, features),
+            prefilled=asked.keep_context,
+        )
+        return job, told
+
+    async def _frames(self, asked: Asked, videos: Mapping[int, SentVideo]) -> dict[int, Frames]:
+        """Decode videos; one that was sent several times, once."""
+        different = {video.digest: video for video in videos.values()}
+        decoded = await all_or_none([self._decode(asked, video) for video in different.values()])
+        frames = dict(zip(different, decoded, strict=True))
+        return {number: frames[video.digest] for number, video in videos.items()}
+
+    async def _decode(self, asked: Asked, video: SentVideo) -> Frames:
+        manifest = asked.model.engine.manifest
+        wanted = ClipFormat(manifest.num_frames, manifest.frame_size)
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(
+                self._threads, self._decoders.decode, video.payload, wanted
+            )
+        except MediaError as error:
+            raise invalid_video(video.param, error) from error
+
+    async def _by(self, deadline: float, step: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await step
+        except TimeoutError as error:
+            message = f"the answer takes longer than {self._timeout_s:g} s"
+            raise ApiError(504, message, kind="server_error", code="timeout") from error
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop,
+    told: Told,
+    answers: list[Answer] | Exception,
+) -> None:
+    if not loop.is_closed():  # else nobody waits any more
+        loop.call_soon_threadsafe(told.put_nowait, answers)

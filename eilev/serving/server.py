@@ -1,0 +1,51 @@
+"""Run the application: take the port, load the models, answer until told to stop."""
+
+import asyncio
+import socket
+
+import uvicorn
+
+from eilev.serving.answering import Answering
+from eilev.serving.api import create_app
+from eilev.serving.decoding import DecoderPool, Decoding
+from eilev.serving.models import Models
+from eilev.serving.settings import Settings
+
+
+def serve(settings: Settings) -> None:
+    """Answer requests until SIGINT or SIGTERM. It listens when everything has worked once.
+
+    Raises:
+        OSError: the port is taken.
+        BundleError: a bundle can't be loaded.
+        ValueError: two bundles have the same id.
+    """
+    folders = settings.bundles()
+    listener = _bind(settings.host, settings.port)
+    # They start while the models are loaded.
+    decoders = DecoderPool(settings.num_decoders, Decoding(settings.limits))
+    models = Models(folders, settings)
+    decoders.warm_up()
+    asyncio.run(_run(settings, models, decoders, listener))
+
+
+async def _run(
+    settings: Settings, models: Models, decoders: DecoderPool, listener: socket.socket
+) -> None:
+    answering = Answering(decoders, settings.max_requests, settings.answer_timeout_s)
+    app = create_app(models, answering, settings)
+    config = uvicorn.Config(app, timeout_graceful_shutdown=settings.drain_s)
+    await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Take the port before anything is loaded, without listening yet."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        message = f"can't listen on {host}:{port} ({error}); choose another with --port"
+        raise OSError(message) from error
+    return listener

@@ -1,0 +1,71 @@
+"""Bundles beside each other and in each other's place, asked through the application."""
+
+import asyncio
+import shutil
+import threading
+
+import pytest
+from fastapi.testclient import TestClient
+
+from eilev.bundle.manifest import BundleError
+from eilev.serving.models import Models
+from eilev.serving.settings import Settings
+from tests.serving.conftest import make_app
+
+URL = "/v1/chat/completions"
+
+
+def body(url, model, **fields):
+    content = [{"type": "video_url", "video_url": {"url": url}}]
+    return {"model": model, "messages": [{"role": "user", "content": content}], **fields}
+
+
+def text_of(response):
+    assert response.status_code == 200, response.text
+    return response.json()["choices"][0]["message"]["content"]
+
+
+def test_two_models_answer_by_their_ids(tiny_bundle, llama_bundle, decoders, video_urls):
+    folders = {"small": tiny_bundle, "llama": llama_bundle}
+    models = Models(folders, Settings(num_threads=1))
+    client = TestClient(make_app(models, decoders))
+    assert [model["id"] for model in client.get("/v1/models").json()["data"]] == [*folders]
+    answers = {
+        name: text_of(client.post(URL, json=body(video_urls[0], name, max_tokens=8)))
+        for name in folders
+    }
+    assert answers["small"] != answers["llama"]
+    assert client.post(URL, json=body(video_urls[0], "eilev")).status_code == 404
+    models.close()
+
+
+def test_a_model_is_replaced_while_it_answers(
+    tiny_bundle, llama_bundle, decoders, video_urls, tmp_path
+):
+    folder = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    models = Models({"eilev": folder}, Settings(num_threads=1))
+    client = TestClient(make_app(models, decoders))
+    request = body(video_urls[0], "eilev", max_tokens=8)
+    before = text_of(client.post(URL, json=request))
+    found, stop = [], threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            found.append(text_of(client.post(URL, json=request)))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    shutil.rmtree(folder)
+    with pytest.raises(BundleError, match="no such file"):
+        asyncio.run(models.reload("eilev"))
+    assert text_of(client.post(URL, json=request)) == before
+    shutil.copytree(llama_bundle, folder)
+    asyncio.run(models.reload("eilev"))
+    after = text_of(client.post(URL, json=request))
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert after != before
+    assert set(found) == {before, after}
+    models.close()
