@@ -8,6 +8,7 @@ import uvicorn
 from eilev.serving.answering import Answering
 from eilev.serving.api import create_app
 from eilev.serving.decoding import DecoderPool, Decoding
+from eilev.serving.logs import log_config
 from eilev.serving.models import Models
 from eilev.serving.settings import Settings
 
@@ -34,7 +35,12 @@ async def _run(
 ) -> None:
     answering = Answering(decoders, settings.max_requests, settings.answer_timeout_s)
     app = create_app(models, answering, settings)
-    config = uvicorn.Config(app, timeout_graceful_shutdown=settings.drain_s)
+    config = uvicorn.Config(
+        app,
+        timeout_graceful_shutdown=settings.drain_s,
+        log_config=log_config(settings.log_format == "json", settings.log_level.upper()),
+        access_log=False,
+    )
     await uvicorn.Server(config).serve(sockets=[listener])
 
 

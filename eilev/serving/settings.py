@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -46,6 +46,10 @@ class Settings(BaseSettings):
         [],
         description="only requests with one of these are answered; better in the environment, as "
         "every user of a machine sees flags",
+    )
+    log_format: Literal["text", "json"] = Field("text", description="of the lines on stderr")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="what is logged, and all that is worse"
     )
     drain_s: PositiveInt = Field(30, description="seconds for open requests when told to stop")
     max_requests: PositiveInt = Field(
