@@ -1,8 +1,7 @@
 """The application: chat completions as OpenAI has them, scores, and what is known of the models."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import Any
@@ -15,7 +14,6 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from eilev.clips.limits import Limits
 from eilev.serving.answering import Answering
 from eilev.serving.arriving import Arrivals
 from eilev.serving.documents import ChatCompletion, ModelCard, ModelList, Scores, document, errors
@@ -25,8 +23,9 @@ from eilev.serving.metrics import Metrics
 from eilev.serving.models import Models
 from eilev.serving.protocol import ApiError
 from eilev.serving.replies import events, scored, whole
-from eilev.serving.service import Asked, understand_chat, understand_score
+from eilev.serving.service import understand_chat, understand_score, understood
 from eilev.serving.settings import DEFAULT_ID, MIB, Settings
+from eilev.serving.v2 import OpenInference, open_inference_routes
 from eilev.serving.waiting import chain, last, unless_gone
 
 EXAMPLE = {
@@ -44,17 +43,14 @@ EXAMPLE = {
 }
 
 
-Understand = Callable[[bytes, Models, Limits], Asked]
-
-
 class Api:
     """The routes."""
 
-    def __init__(self, models: Models, answering: Answering, settings: Settings):
-        self._models, self._answering, self._limits = models, answering, settings.limits
-        self._arrivals = Arrivals(
-            settings.max_body_mib * MIB, settings.max_arriving_mib * MIB, settings.body_timeout_s
-        )
+    def __init__(
+        self, models: Models, answering: Answering, arrivals: Arrivals, settings: Settings
+    ) -> None:
+        self._models, self._answering, self._arrivals = models, answering, arrivals
+        self._place = (models, settings.limits)
         self._metrics = Metrics(models)
         self._created = int(time.time())
 
@@ -86,7 +82,7 @@ class Api:
     async def chat_completions(self, request: Request) -> Response:
         """Narrate the last clip, given clips with narrations before it."""
         async with self._arrivals.body(request) as body:
-            asked = await self._understand(understand_chat, body)
+            asked = await understood(understand_chat, body, *self._place)
             answers = self._metrics.watch(asked, self._answering.answers(asked))
             if not asked.streamed:
                 return JSONResponse(whole(asked, await unless_gone(request, last(answers))))
@@ -98,33 +94,30 @@ class Api:
     async def score(self, request: Request) -> Response:
         """How likely each candidate is as the narration of the last clip."""
         async with self._arrivals.body(request) as body:
-            asked = await self._understand(understand_score, body)
+            asked = await understood(understand_score, body, *self._place)
             scores = await unless_gone(request, self._answering.scores(asked))
         return JSONResponse(scored(asked, scores))
 
-    async def refuse(self, _: Request, error: ApiError) -> Response:
+    async def refuse(self, request: Request, error: ApiError) -> Response:
         """The answer to a request that is refused."""
         self._metrics.refused(error.status)
         LOG.info("refused: %s", error, extra={"status": error.status})
         headers = {"Retry-After": "1"} if error.status == 429 else None
-        return JSONResponse(error.body, status_code=error.status, headers=headers)
+        return JSONResponse(_envelope(request, error), status_code=error.status, headers=headers)
 
     def close(self) -> None:
         """Let the models end, and the decoding processes."""
         self._models.close()
         self._answering.close()
 
-    async def _understand(self, understand: Understand, body: bytes) -> Asked:
-        while True:
-            asked = await asyncio.to_thread(understand, body, self._models, self._limits)
-            # Another bundle may have taken its place in the meantime.
-            if not asked.model.retired:
-                return asked
-
 
 def create_app(models: Models, answering: Answering, settings: Settings) -> FastAPI:
     """The application; it owns models and decoders from here on."""
-    api = Api(models, answering, settings)
+    arrivals = Arrivals(
+        settings.max_body_mib * MIB, settings.max_arriving_mib * MIB, settings.body_timeout_s
+    )
+    api = Api(models, answering, arrivals, settings)
+    inference = OpenInference(models, answering, arrivals, settings.limits)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -138,7 +131,11 @@ def create_app(models: Models, answering: Answering, settings: Settings) -> Fast
     app.head("/health", include_in_schema=False)(api.health)
     app.get("/version")(api.version)
     app.get("/metrics", response_class=PlainTextResponse)(api.metrics)
-    app.include_router(_openai_routes(api, settings))
+    key = Depends(Keys(settings.api_key))
+    app.include_router(_openai_routes(api), dependencies=[key], responses=errors(401))
+    app.include_router(
+        open_inference_routes(inference, may_load=settings.may_load), dependencies=[key]
+    )
     app.exception_handler(ApiError)(api.refuse)
     app.exception_handler(HTTPException)(_on_http_error)
     app.exception_handler(Exception)(_on_bug)
@@ -146,9 +143,8 @@ def create_app(models: Models, answering: Answering, settings: Settings) -> Fast
     return app
 
 
-def _openai_routes(api: Api, settings: Settings) -> APIRouter:
-    key = Depends(Keys(settings.api_key))
-    router = APIRouter(prefix="/v1", dependencies=[key], responses=errors(401))
+def _openai_routes(api: Api) -> APIRouter:
+    router = APIRouter(prefix="/v1")
     answered = errors(400, 404, 408, 413, 422, 429, 504)
     chat: dict[int | str, Any] = {200: {"model": ChatCompletion}, **answered}
     router.post("/chat/completions", responses=chat)(api.chat_completions)
@@ -178,11 +174,17 @@ def _is_id(text: str) -> bool:
     return len(text) <= 128 and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
 
 
+def _envelope(request: Request, error: ApiError) -> dict[str, Any]:
+    """An error as clients of either protocol know it."""
+    return {"error": str(error)} if request.url.path.startswith("/v2") else error.body
+
+
 async def _on_http_error(request: Request, error: HTTPException) -> Response:
     message = f"{request.method} {request.url.path}: {error.detail}"
-    return JSONResponse(ApiError(error.status_code, message).body, status_code=error.status_code)
+    known = ApiError(error.status_code, message)
+    return JSONResponse(_envelope(request, known), status_code=error.status_code)
 
 
-async def _on_bug(_: Request, _error: Exception) -> Response:
-    body = ApiError(500, "internal error; the server's log tells more", kind="server_error").body
-    return JSONResponse(body, status_code=500)
+async def _on_bug(request: Request, _error: Exception) -> Response:
+    error = ApiError(500, "internal error; the server's log tells more", kind="server_error")
+    return JSONResponse(_envelope(request, error), status_code=500)

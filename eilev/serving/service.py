@@ -1,7 +1,8 @@
 """From the body of a chat request to what the engine is given: parse, check, look up, decode."""
 
+import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -88,6 +89,15 @@ class Asked:
             self.model.contexts.put(self.context.key, kept)
 
 
+async def understood(read: Callable[..., Asked], *given: Any) -> Asked:
+    """Read a request in a thread, by one of the functions below, for a model that still answers."""
+    while True:
+        asked = await asyncio.to_thread(read, *given)
+        # Another bundle may have taken its place in the meantime.
+        if not asked.model.retired:
+            return asked
+
+
 def understand_chat(body: bytes, models: Models, limits: Limits) -> Asked:
     """Read a request and check all of it that can be checked without decoding its videos.
 
@@ -100,6 +110,15 @@ def understand_chat(body: bytes, models: Models, limits: Limits) -> Asked:
         value = fields.get(name)
         if value is not None and value not in harmless:
             raise ApiError(400, f"{name}: this server can't do that; leave it out", param=name)
+    return ask(request, models, limits)
+
+
+def ask(request: ChatRequest, models: Models, limits: Limits) -> Asked:
+    """The same of a request that has been read.
+
+    Raises:
+        ApiError: as `understand_chat`.
+    """
     model = models[request.model]
     chat, room = _read_chat(model, request.messages)
     writing = request.writing(model.engine.manifest.max_new_tokens, room)

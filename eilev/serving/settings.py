@@ -52,6 +52,11 @@ class Settings(BaseSettings):
         "info", description="what is logged, and all that is worse"
     )
     drain_s: PositiveInt = Field(30, description="seconds for open requests when told to stop")
+    may_load: bool = Field(
+        False,
+        description="POST /v2/repository/models/ID/load reads a bundle again, as SIGHUP does with "
+        "all; who may ask may do that, too",
+    )
     max_requests: PositiveInt = Field(
         64, description="requests that are answered or wait for it; one more gets 429"
     )
