@@ -1,17 +1,23 @@
 """Against a real server over TLS: what is fetched, and that nothing else ever connects."""
 
 import asyncio
+import base64
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
 from eilev.clips.limits import Limits
+from eilev.serving.decoding import DecoderPool
 from eilev.serving.fetching import Fetcher, Fetching
 from eilev.serving.media import MediaError, Payload
+from eilev.serving.models import Models
+from tests.serving.conftest import make_app
 from tests.serving.hosts import Authority, Handler, Host, Names, replies
 
 VIDEO = bytes(range(256)) * 400
@@ -386,3 +392,39 @@ def test_which_hosts_are_named() -> None:
 def test_certificates_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         Fetcher(Fetching(("a.test",), ca_file=tmp_path / "ca.pem"))
+
+
+def test_the_server_fetches_where_its_settings_say_so(
+    authority: Authority,
+    names: Names,
+    models: Models,
+    decoders: DecoderPool,
+    video_urls: list[str],
+) -> None:
+    content = base64.b64decode(video_urls[0].partition(",")[2])
+
+    async def ask(app: FastAPI, url: str) -> httpx.Response:
+        parts = [{"type": "video_url", "video_url": {"url": url}}]
+        body = {"model": "eilev", "messages": [{"role": "user", "content": parts}]}
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://eilev") as client:
+            return await client.post("/v1/chat/completions", json=body)
+
+    async def scenario(host: Host) -> None:
+        url = f"https://{HOST}:{host.port}/a.mp4"
+        settings = {
+            "media_host": [f"{HOST}:{host.port}"],
+            "media_network": "127.0.0.0/8",
+            "media_ca_file": authority.file,
+        }
+        told = make_app(models, decoders, **settings)
+        fetched, sent = await ask(told, url), await ask(told, video_urls[0])
+        assert fetched.status_code == 200, fetched.text
+        assert fetched.json()["choices"] == sent.json()["choices"]
+        other = await ask(told, f"https://localhost:{host.port}/a.mp4")
+        assert other.status_code == 422
+        assert "nothing is fetched from 'localhost'" in other.json()["error"]["message"]
+        untold = await ask(make_app(models, decoders), url)
+        assert "'https:' is not accepted" in untold.json()["error"]["message"]
+
+    assert len(run(authority, replies(content, "200 OK"), scenario).requests) == 1
