@@ -11,6 +11,7 @@ COMMANDS = {
     "narrate": "narrate your own video, with narrated ones as examples",
     "params": "compose params.yaml from profiles; explain its keys",
     "plan": "what a run costs: parameters, memory, operations, disk, hours",
+    "probe": "ask a served model whether it reads the videos of its context",
     "show": "draw episodes as a page",
 }
 
