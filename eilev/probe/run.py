@@ -31,17 +31,20 @@ CURVES = Path("plots") / "in_context_curve.csv"
 
 @dataclass(frozen=True)
 class Keyed:
-    """The distinct requests by their keys, and what each shows."""
+    """The distinct requests by their keys, and the key of everything that is shown.
+
+    What differs may look the same: without context, one blank query is like any other.
+    """
 
     trials: Mapping[str, Trial]
-    shown: Mapping[str, Shown]
+    key_of: Mapping[Shown, str]
 
 
 def keyed(questions: Questions, asking: Asking) -> Keyed:
     """Give every distinct request its key."""
     requests = questions.requests()
-    keys = {asking.key(trial): shown for shown, trial in requests.items()}
-    return Keyed({key: requests[shown] for key, shown in keys.items()}, keys)
+    key_of = {shown: asking.key(trial) for shown, trial in requests.items()}
+    return Keyed({key: requests[shown] for shown, key in key_of.items()}, key_of)
 
 
 def answered(keys: Keyed, out: Path) -> set[str]:
@@ -77,7 +80,7 @@ def probe(
     with exclusive(out / ".lock", wait_s=0), open_log(out / ANSWERS) as log:
         refused = Counter(ask_all(keys.trials, asking, endpoint, log, concurrency).values())
         answers = {
-            shown: log.answers[key] for key, shown in keys.shown.items() if key in log.answers
+            shown: log.answers[key] for shown, key in keys.key_of.items() if key in log.answers
         }
         findings = _write(questions, asking, answers, refused, out)
     if refused:
@@ -97,7 +100,7 @@ def _write(
 ) -> dict[str, Findings]:
     scored = score(questions, answers)
     findings = {split: _find(scored, split) for split in charts.splits_with_figures(scored.metrics)}
-    about = _about(asking) | answer_facts(answers)
+    about = _about(asking) | answer_facts(answers.values())
     probed = {
         "refused": dict(refused),
         **{

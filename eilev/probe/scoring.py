@@ -174,14 +174,15 @@ class Copying:
                 yield word
 
 
-def answer_facts(answers: Mapping[Shown, Answer]) -> dict[str, Any]:
-    """Counts over the distinct answers: how many, how many cut off or empty, tokens as billed."""
+def answer_facts(answers: Iterable[Answer]) -> dict[str, Any]:
+    """Counts over answers: how many, how many cut off or empty, tokens as billed."""
+    distinct = list({id(answer): answer for answer in answers}.values())
     return {
-        "answers": len(answers),
-        "cut_off": sum(answer.finish_reason == "length" for answer in answers.values()),
-        "empty": sum(not answer.text for answer in answers.values()),
-        "prompt_tokens": _total(answer.prompt_tokens for answer in answers.values()),
-        "completion_tokens": _total(answer.completion_tokens for answer in answers.values()),
+        "answers": len(distinct),
+        "cut_off": sum(answer.finish_reason == "length" for answer in distinct),
+        "empty": sum(not answer.text for answer in distinct),
+        "prompt_tokens": _total(answer.prompt_tokens for answer in distinct),
+        "completion_tokens": _total(answer.completion_tokens for answer in distinct),
     }
 
 
