@@ -110,24 +110,19 @@ def examples_of(
     A clip is drawn as it was shown: exchanged, or black.
     """
     facts = narration_facts(questions.narrations)
-    split = predictions["split"].iloc[0]
+    of_split = predictions[predictions["split"] == predictions["split"].iloc[0]]
+    # Of a condition's numbers of shots, the last one is the most.
+    cell_of = {condition: (shots, cell) for condition, shots, cell in cells(of_split)}
     shown: dict[str, list[Sample]] = {}
-    for condition, shots, cell in cells(predictions[predictions["split"] == split]):
-        heading = f"{CONDITIONS[condition].label}, {shots} shots"
-        shown = {name: some for name, some in shown.items() if not _same(name, heading)}
-        samples = []
+    for condition, (shots, cell) in cell_of.items():
+        entry = CONDITIONS[condition]
+        samples = shown.setdefault(f"{entry.label}, {shots} shots", [])
         for row in cell.iloc[:: max(1, len(cell) // each)].head(each).to_dict("records"):
             texts = (*row["texts"], row["narration"])
-            sample = make_sample(
-                tuple(row["videos"]), texts, make_answer(row), facts, asking.pictures.clips
-            )
-            samples.append(_blank(sample, asking) if CONDITIONS[condition].blank else sample)
-        shown[heading] = samples
+            answer, clips = make_answer(row), asking.pictures.clips
+            sample = make_sample(tuple(row["videos"]), texts, answer, facts, clips)
+            samples.append(_blank(sample, asking) if entry.blank else sample)
     return shown
-
-
-def _same(heading: str, other: str) -> bool:
-    return heading.rpartition(",")[0] == other.rpartition(",")[0]
 
 
 def _blank(sample: Sample, asking: Asking) -> Sample:
