@@ -117,7 +117,7 @@ def _positive(text: str) -> int:
 def _endpoint(options: argparse.Namespace) -> Endpoint:
     """Whom to ask; a key is sent only where its variable is named."""
     name = options.api_key_env
-    key = os.environ.get(name) if name else None
+    key = os.environ.get(name, "").strip() if name else None
     if name and not key:
         raise ValueError(f"--api-key-env {name}: there is no such environment variable")
     if options.retries < 0:

@@ -50,20 +50,33 @@ def open_log(path: Path) -> Iterator[AnswerLog]:
         DataError: it is not such a file; the line is named.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = path.read_bytes() if path.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]
-    answers = dict(
-        _read(line, f"{path}: line {number}")
-        for number, line in enumerate(whole.splitlines(), start=1)
-    )
-    if len(whole) < len(content):
+    answers, whole = _read_file(path)
+    if path.exists():
         with path.open("r+b") as file:
-            file.truncate(len(whole))
+            file.truncate(whole)
     log = AnswerLog(path, answers)
     try:
         yield log
     finally:
         log.close()
+
+
+def read_answers(path: Path) -> dict[str, Answer]:
+    """The answers of a file, which another process may be writing; none where there is no file.
+
+    Raises:
+        DataError: as `open_log`.
+    """
+    return _read_file(path)[0]
+
+
+def _read_file(path: Path) -> tuple[dict[str, Answer], int]:
+    """Answers by their keys, and the bytes of the lines that are whole."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    lines = enumerate(whole.splitlines(), start=1)
+    answers = dict(_read(line, f"{path}: line {number}") for number, line in lines)
+    return answers, len(whole)
 
 
 def _read(line: bytes, place: str) -> tuple[str, Answer]:

@@ -64,6 +64,7 @@ class _Run:
         self._trials, self._asking, self._endpoint = trials, asking, endpoint
         self._log, self._bar = log, bar
         self._refused: dict[str, str] = {}
+        self._failed = False
 
     async def all(self, keys: Sequence[str], concurrency: int) -> dict[str, str]:
         """Ask for all of `keys`, fewest clips first."""
@@ -71,14 +72,12 @@ class _Run:
             for key in dict.fromkeys([*keys[:1], *keys[-1:]]):
                 await self._first(client, key)
             rest = iter(keys[1:-1])
-            workers = [
-                asyncio.create_task(self._work(client, rest)) for _ in range(max(1, concurrency))
-            ]
-            try:
-                await asyncio.gather(*workers)
-            finally:
-                for worker in workers:
-                    worker.cancel()
+            workers = [self._work(client, rest) for _ in range(concurrency)]
+            # Where one fails, what the others wait for is kept: it is paid for.
+            ends = await asyncio.gather(*workers, return_exceptions=True)
+        for error in ends:
+            if error is not None:
+                raise error
         return self._refused
 
     async def _first(self, client: httpx2.AsyncClient, key: str) -> None:
@@ -102,10 +101,15 @@ class _Run:
 
     async def _work(self, client: httpx2.AsyncClient, keys: Iterator[str]) -> None:
         for key in keys:
+            if self._failed:
+                return
             try:
                 await self._ask(client, self._endpoint, key)
             except RefusedError as error:
                 self._refused[key] = str(error)
+            except BaseException:
+                self._failed = True
+                raise
 
     async def _ask(self, client: httpx2.AsyncClient, endpoint: Endpoint, key: str) -> None:
         body = json.dumps(self._asking.body(self._trials[key])).encode()

@@ -65,7 +65,6 @@ class Pictures:
 
     Attributes:
         clips: the store.
-        send: see ChatFormat.
     """
 
     def __init__(self, folder: Path, chat_format: ChatFormat):

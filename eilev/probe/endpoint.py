@@ -70,7 +70,7 @@ class Endpoint:
             wait: float | None = None
             try:
                 response = await client.post(self.url, content=body)
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 problem = ": ".join(filter(None, [type(error).__name__, str(error)]))
             except (httpx2.InvalidURL, UnicodeError) as error:
                 raise EndpointError(f"{self.url}: not an address: {error}") from error

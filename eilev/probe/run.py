@@ -10,7 +10,7 @@ from eilev.evaluation.trials import Trial
 from eilev.io import atomic_file, write_json
 from eilev.lifetime.exclusive import exclusive
 from eilev.parquet import write_table
-from eilev.probe.answers import Answer, open_log
+from eilev.probe.answers import Answer, open_log, read_answers
 from eilev.probe.asking import ask_all
 from eilev.probe.endpoint import Endpoint, EndpointError
 from eilev.probe.page import Findings, example_request, examples_of, render
@@ -49,10 +49,7 @@ def keyed(questions: Questions, asking: Asking) -> Keyed:
 
 def answered(keys: Keyed, out: Path) -> set[str]:
     """Keys of the requests that a folder has the answers to already."""
-    if not (out / ANSWERS).exists():
-        return set()
-    with open_log(out / ANSWERS) as log:
-        return set(log.answers) & set(keys.trials)
+    return set(read_answers(out / ANSWERS)) & set(keys.trials)
 
 
 def probe(
