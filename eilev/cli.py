@@ -12,6 +12,7 @@ COMMANDS = {
     "params": "compose params.yaml from profiles; explain its keys",
     "plan": "what a run costs: parameters, memory, operations, disk, hours",
     "serve": "answer requests over HTTP from exported models",
+    "probe": "ask a served model whether it reads the videos of its context",
     "show": "draw episodes as a page",
 }
 
