@@ -11,9 +11,10 @@ COMMANDS = {
     "narrate": "narrate your own video, with narrated ones as examples",
     "params": "compose params.yaml from profiles; explain its keys",
     "plan": "what a run costs: parameters, memory, operations, disk, hours",
-    "serve": "answer requests over HTTP from exported models",
     "probe": "ask a served model whether it reads the videos of its context",
+    "serve": "answer requests over HTTP from exported models",
     "show": "draw episodes as a page",
+    "trace": "lead an answer back to data, parameters and code",
 }
 
 
