@@ -57,8 +57,8 @@ class Wire:
         passed = 0
         with suppress(OSError), client, server:
             while data := server.recv(1 << 12):
-                client.sendall(data)
                 self.received += len(data)
+                client.sendall(data)
                 passed += len(data)
                 if self.breaks_after and passed > self.breaks_after[0]:
                     self.breaks_after.pop(0)

@@ -1,10 +1,18 @@
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
 from eilev.io import DataError
-from eilev.sources.video_files import VideoFolder, find_videos, take_inventory, walk_files
+from eilev.sources.video_files import (
+    VideoFolder,
+    as_folder,
+    find_videos,
+    take_inventory,
+    walk_files,
+)
+from tests.s3 import BUCKET, s3_server
 
 
 def write(folder: Path, *places: str) -> None:
@@ -54,3 +62,23 @@ def test_larger_folders_are_told_by_time(tmp_path: Path) -> None:
 def test_a_missing_folder_names_the_parameter(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone: no such folder; set ingest\.videos"):
         take_inventory(str(tmp_path / "gone"))
+
+
+def test_an_address_is_a_folder() -> None:
+    with s3_server() as (bucket, _):
+        for key in ("v/", "v/P01/a.MP4", "v/b.avi", "v/flow_frames/w.mp4", "w/c.mp4"):
+            bucket.put_object(Key=key, Body=key.encode())
+        videos = f"s3://{BUCKET}/v"
+        assert list(walk_files(videos)) == ["P01/a.MP4", "b.avi"]
+        found = f"{videos}/P01/a.MP4"
+        assert find_videos(videos) == {"a": found}
+        folder = VideoFolder(as_folder(f"{videos}/"))
+        for name in ("P01/a.MP4", ".\\P01\\A.mp4", found):
+            assert folder.find(name) == ("P01/a.MP4", found)
+        assert folder.find("c.mp4") == ("c.mp4", None)
+        listed = take_inventory(videos)
+    etag = hashlib.md5(b"v/b.avi", usedforsecurity=False).hexdigest()
+    assert listed["b.avi"] == {"size": 7, "etag": etag}
+    assert [*listed] == ["P01/a.MP4", "b.avi"]
+    with pytest.raises(DataError, match=r"^gs://v: videos lie in a folder or at s3://"):
+        as_folder("gs://v")
