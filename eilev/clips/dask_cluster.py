@@ -65,7 +65,8 @@ class Cluster:
     def num_at_once(self) -> int:
         """How many jobs keep the workers busy that are there now."""
         with self._naming():
-            return _JOBS_PER_THREAD * sum(self._client.nthreads().values())
+            threads: list[int] = list(self._client.nthreads().values())
+            return _JOBS_PER_THREAD * sum(threads)
 
     def submit(self, job: Job) -> "_Result":
         """Have a worker cut the clips of a job."""

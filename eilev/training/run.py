@@ -166,9 +166,10 @@ def start_run(
         raise ValueError(
             "params.yaml: train.phases: 'guidance' is for decoder-only language models; set it to 0"
         )
-    if is_sharded(accelerator):
-        check_shardable(config.phases, config.views, draws_words=len(data.unlearnt) > 0)
     phases = plan_phases(config, data.train.episodes)
+    if is_sharded(accelerator):
+        frozen = [phase.frozen for phase in phases]
+        check_shardable(frozen, config.views, draws_words=len(data.unlearnt) > 0)
     model.freeze(never_trained(phases))
     checkpoint = load_checkpoint(resumption)
     if checkpoint:

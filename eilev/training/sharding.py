@@ -13,7 +13,6 @@ from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from eilev.config.section import ParamsError
-from eilev.config.train import PhaseConfig
 
 
 def is_sharded(accelerator: Accelerator) -> bool:
@@ -21,16 +20,21 @@ def is_sharded(accelerator: Accelerator) -> bool:
     return bool(accelerator.is_fsdp2)
 
 
-def check_shardable(phases: Sequence[PhaseConfig], views: int, draws_words: bool) -> None:
+def check_shardable(frozen: Sequence[Collection[str]], views: int, draws_words: bool) -> None:
     """Refuse what needs the whole model in one process.
+
+    Args:
+        frozen: of each phase, the modules that it does not train.
+        views: how often a frozen tower looks at each clip; 0 is at every showing.
+        draws_words: whether embeddings are drawn anew at every step.
 
     Raises:
         ParamsError: several phases (a model is shared out once), features that are kept, or
             episodes in invented words.
     """
     asked = {
-        "train.phases has several": len(phases) > 1,
-        "train.views keeps what a frozen tower sees": views and "vision_model" in phases[0].freeze,
+        "train.phases has several": len(frozen) > 1,
+        "train.views keeps what a frozen tower sees": views and "vision_model" in frozen[0],
         "the meaning 'invented' draws embeddings anew": draws_words,
     }
     if why := [reason for reason, holds in asked.items() if holds]:

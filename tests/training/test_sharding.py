@@ -15,7 +15,7 @@ from eilev.config.section import ParamsError
 from eilev.model.checkpoint import load_weights
 from eilev.training.setup import make_accelerator
 from eilev.training.sharding import check_shardable
-from tests.kitchen import tiny_train_config, train_phase
+from tests.kitchen import tiny_train_config
 from tests.training.tiny_run import few_steps, run, start_as_launched, write_few_steps
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +104,7 @@ def test_a_model_that_is_shared_out_trains_stops_and_goes_on_as_a_whole_one(alon
 
 
 def test_what_can_not_be_shared_out_is_refused():
-    eyes = train_phase(freeze=("vision_model",))
+    eyes = ("vision_model",)
     check_shardable([eyes], views=0, draws_words=False)
     for phases, views, draws in (([eyes, eyes], 0, False), ([eyes], 1, False), ([eyes], 0, True)):
         with pytest.raises(ParamsError, match=r"^train\.launch: FSDP shares the model out"):
