@@ -48,8 +48,12 @@ def list_files(url: str) -> dict[str, RemoteFile]:
     root = url.removeprefix(SCHEME).rstrip("/")
     with _naming(url):
         found = _s3().find(root, detail=True)
-    names = {path.removeprefix(f"{root}/"): entry for path, entry in found.items()}
-    files = {name: entry for name, entry in names.items() if not name.endswith("/")}
+    # Consoles make folders as empty objects.
+    files = {
+        path.removeprefix(f"{root}/"): entry
+        for path, entry in found.items()
+        if path.startswith(f"{root}/") and not path.endswith("/")
+    }
     if not files:
         raise DataError(f"{url}: no files lie there")
     return {name: _file(files[name]) for name in sorted(files, key=lambda name: name.split("/"))}
