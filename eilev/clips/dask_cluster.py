@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Self
 
 from distributed import CancelledError, Client, Future, KilledWorker, get_worker
-from distributed.comm import CommClosedError
+from distributed.client import ClosedClientError
+from distributed.comm.core import CommClosedError
 
 from eilev.clips.cutting import Cut, CutterPool, Job
 from eilev.config.clips import ClipsConfig
@@ -82,7 +83,7 @@ class Cluster:
             yield
         except KilledWorker as error:
             raise ClusterError(f"{self._scheduler}: {error}; {again}") from error
-        except (CancelledError, CommClosedError) as error:
+        except (CancelledError, ClosedClientError, CommClosedError) as error:
             raise ClusterError(f"{self._scheduler}: the Dask scheduler is gone; {again}") from error
         except ImportError as error:
             told = f"{self._scheduler}: a worker can't import what it needs ({error})"
