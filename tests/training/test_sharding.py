@@ -19,8 +19,7 @@ from tests.kitchen import tiny_train_config
 from tests.training.tiny_run import few_steps, run, start_as_launched, write_few_steps
 
 ROOT = Path(__file__).parents[2]
-LAUNCHES = ROOT / "conf/launch"
-FILES = [ROOT / "accelerate.yaml", ROOT / "accelerate_8gpu.yaml", *sorted(LAUNCHES.glob("*"))]
+FILES = sorted(ROOT.glob("accelerate*.yaml"))
 
 
 def launched(file, *options):
@@ -40,7 +39,7 @@ def test_accelerate_starts_the_processes_that_a_file_says(file):
     assert torchruns.max_nodes * torchruns.nproc_per_node == ours.num_processes
     assert environment["ACCELERATE_MIXED_PRECISION"] == ours.precision
     shares_out = environment.get("ACCELERATE_USE_FSDP") == "true"
-    assert shares_out == (file.name == "fsdp.yaml")
+    assert shares_out == (file.name == "accelerate_fsdp.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +65,8 @@ def test_two_machines_have_the_losses_of_one_process(alone, tmp_path):
     options = ["--num_processes", 2, "--main_process_ip", "127.0.0.1", "--main_process_port"]
     options.append(free_port())
     nodes = [
-        launched(LAUNCHES / "two_nodes.yaml", *options, "--machine_rank", rank) for rank in (0, 1)
+        launched(ROOT / "accelerate_two_nodes.yaml", *options, "--machine_rank", rank)
+        for rank in (0, 1)
     ]
     assert [node.max_nodes for node, _ in nodes] == [2, 2]
     started = [
@@ -86,7 +86,7 @@ def free_port():
 
 
 def test_a_model_that_is_shared_out_trains_stops_and_goes_on_as_a_whole_one(alone, tmp_path):
-    node, environment = launched(LAUNCHES / "fsdp.yaml", "--num_processes", 2)
+    node, environment = launched(ROOT / "accelerate_fsdp.yaml", "--num_processes", 2)
     environment |= {"ACCELERATE_MIXED_PRECISION": "no"}
     for stops in (True, False):
         arguments = (tmp_path, True, stops)
