@@ -55,8 +55,13 @@ def main() -> None:
 
 
 def _params() -> dict[str, Any]:
-    """The parameters that the bundle depends on: all but those of the page that follows it."""
-    return {name: section for name, section in read_params().items() if name != "report"}
+    """The parameters that the bundle depends on.
+
+    All but those of the page that follows it, and where and how clips were decoded.
+    """
+    params = {name: section for name, section in read_params().items() if name != "report"}
+    clips = {key: value for key, value in params["clips"].items() if key not in ClipsConfig.FREE}
+    return params | {"clips": clips}
 
 
 # The splits that parity is tried on.
