@@ -3,9 +3,20 @@ import pandas as pd
 import pytest
 
 from eilev.bundle.onnx_engine import OnnxEngine
-from eilev.export.parity import Parity, ParityError, Runner, compare, select_episodes, torch_runner
+from eilev.export.parity import (
+    Bounds,
+    Parity,
+    ParityError,
+    Runner,
+    bundle_runner,
+    compare,
+    select_episodes,
+    torch_runner,
+)
 from eilev.inputs.turns import Turn
 from tests.tiny import NARRATIONS, PROMPT, tiny_clips, tiny_model
+
+EXACT = Bounds(1e-3, identical=1.0)
 
 
 def episodes(count):
@@ -18,7 +29,7 @@ def test_a_model_agrees_with_itself_whatever_the_batches():
     runner = torch_runner(tiny_model(), max_new_tokens=4)
     parity = compare(runner, runner, episodes(3), batch_size=2)
     assert parity == Parity(episodes=3, max_logit_difference=0.0, identical_narrations=3)
-    parity.check(0.0)
+    parity.check(Bounds(0.0, identical=1.0))
 
 
 def test_the_exported_model_agrees_with_torch(tiny_bundle):
@@ -27,7 +38,7 @@ def test_the_exported_model_agrees_with_torch(tiny_bundle):
     requests = [*episodes(3), ([Turn(PROMPT, NARRATIONS[2])], tiny_clips(1))]
     parity = compare(torch_runner(tiny_model(), max_new_tokens=6), exported, requests, batch_size=4)
     assert parity.identical_narrations == 4
-    parity.check(1e-4)
+    parity.check(Bounds(1e-4, identical=1.0))
 
 
 def test_queries_are_narrated_without_their_answer():
@@ -48,14 +59,14 @@ def test_another_model_is_found_out():
     parity = compare(ours, theirs, episodes(2), batch_size=8)
     assert parity.max_logit_difference > 1e-3
     with pytest.raises(ParityError, match="largest logit difference"):
-        parity.check(1e-3)
+        parity.check(Bounds(1e-3))
 
 
 def test_other_words_or_not_a_number_fail():
     with pytest.raises(ParityError, match="1 of 2 narrations identical"):
-        Parity(2, 0.0, 1).check(1e-3)
+        Parity(2, 0.0, 1).check(EXACT)
     with pytest.raises(ParityError, match="nan"):
-        Parity(2, float("nan"), 2).check(1e-3)
+        Parity(2, float("nan"), 2).check(EXACT)
     reference = torch_runner(tiny_model(), max_new_tokens=4)
     broken = Runner(lambda turns, clips: reference.logits(turns, clips) * np.nan, reference.narrate)
     assert np.isnan(compare(reference, broken, episodes(2), 1).max_logit_difference)
