@@ -72,9 +72,9 @@ def tiny_info() -> BundleInfo:
     )
 
 
-def write_tiny_bundle(folder, loaded: LoadedModel) -> None:
+def write_tiny_bundle(folder, loaded: LoadedModel, **options) -> None:
     """An ONNX bundle; takes a while, so use the fixtures."""
-    write_bundle(loaded, tiny_info(), folder)
+    write_bundle(loaded, tiny_info(), folder, **options)
 
 
 def tiny_clips(num_clips, seed=0):

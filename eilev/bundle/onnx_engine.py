@@ -147,11 +147,11 @@ class OnnxEngine:
         """
         layout = self.layout(turns)
         # An encoder-decoder's prompt has one position, the start; the narration is fed after it.
-        rows, (logits,) = self.prefill(layout, self.features(turns, clips), last_only=False)
-        if not self._encoder_decoder or len(layout.labels) <= 1:
-            return logits
-        later = self.step(rows, np.array([layout.labels[:-1]]))[1]
-        return np.concatenate([logits, later[0]])
+        rows, first = self.prefill(layout, self.features(turns, clips), last_only=False)
+        logits: list[Logits] = [*first]
+        if self._encoder_decoder and len(layout.labels) > 1:
+            logits += [*self.step(rows, np.array([layout.labels[:-1]]))[1]]
+        return np.concatenate(logits)
 
     def score(
         self,

@@ -87,15 +87,20 @@ def file_facts(folder: Path) -> dict[str, Any]:
 def git_revision() -> str | None:
     """Commit of the code with "-dirty" if changed since; None outside a repository.
 
-    Lock files do not count: the run that asks rewrites them.
+    Lock files and what is kept in data/ do not count: the run that asks rewrites them.
     """
     if (git := shutil.which("git")) is None:
         return None
     head = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     if head.returncode:
         return None
-    changes = [git, "diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude,glob)**/dvc.lock"]
-    clean = subprocess.run(changes, capture_output=True, check=False).returncode == 0
+    ours = [":/", ":(top,exclude,glob)**/dvc.lock", ":(top,exclude)data"]
+    clean = (
+        subprocess.run(
+            [git, "diff", "--quiet", "HEAD", "--", *ours], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
     return head.stdout.strip() + ("" if clean else "-dirty")
 
 

@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.export.parity import (
     Bounds,
     Parity,
@@ -33,8 +32,7 @@ def test_a_model_agrees_with_itself_whatever_the_batches():
 
 
 def test_the_exported_model_agrees_with_torch(tiny_bundle):
-    engine = OnnxEngine.load(tiny_bundle, num_threads=1)
-    exported = Runner(engine.prefill_logits, lambda batch: engine.generate(batch, 6))
+    exported = bundle_runner(tiny_bundle, 6)
     requests = [*episodes(3), ([Turn(PROMPT, NARRATIONS[2])], tiny_clips(1))]
     parity = compare(torch_runner(tiny_model(), max_new_tokens=6), exported, requests, batch_size=4)
     assert parity.identical_narrations == 4
@@ -70,6 +68,24 @@ def test_other_words_or_not_a_number_fail():
     reference = torch_runner(tiny_model(), max_new_tokens=4)
     broken = Runner(lambda turns, clips: reference.logits(turns, clips) * np.nan, reference.narrate)
     assert np.isnan(compare(reference, broken, episodes(2), 1).max_logit_difference)
+
+
+def test_actions_count_where_words_may_differ():
+    bounds = Bounds(1.0, same_action=0.9)
+    Parity(10, 0.5, 0, action_agreement=0.9).check(bounds)
+    with pytest.raises(ParityError, match=r"same action in 80% \(needed 90%\)"):
+        Parity(10, 0.5, 9, action_agreement=0.8).check(bounds)
+    # Nothing says what the actions are.
+    Parity(10, 0.5, 9).check(bounds)
+    with pytest.raises(ParityError, match="same action in 80%"):
+        Parity(10, 0.5, 8).check(bounds)
+
+
+def test_the_share_of_same_actions():
+    narrations = iter([["cuts a"], ["cuts b"], ["cuts a"], ["opens a"]])
+    one = Runner(lambda *_: np.zeros((1, 1)), lambda _: next(narrations))
+    parity = compare(one, one, episodes(2), 1, action_of=lambda text: text.split()[0])
+    assert (parity.identical_narrations, parity.action_agreement) == (0, 0.5)
 
 
 def test_nothing_to_compare_is_an_error():
