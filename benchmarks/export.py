@@ -135,7 +135,7 @@ def large(folder: Path, precision: Any, layers: int, other_layers: int) -> dict[
     shutil.rmtree(bundle, ignore_errors=True)
     bundle.mkdir(parents=True)
     start, clock = time.process_time(), time.monotonic()
-    export_checkpoint(str(checkpoint), bundle, precision, 18, 8, 3)
+    export_checkpoint(str(checkpoint), bundle, precision, 18, 4, 2)
     figures = {
         "precision": precision,
         "layers": layers,
@@ -162,7 +162,7 @@ def main() -> None:
     second.add_argument("--folder", type=Path, required=True)
     second.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp32")
     second.add_argument("--layers", type=int, default=6)
-    second.add_argument("--other-layers", type=int, default=2)
+    second.add_argument("--other-layers", type=int, default=1)
     options = parser.parse_args()
     if options.part == "accuracy":
         print(json.dumps(accuracy(options.bundles, options.shots, options.queries)))

@@ -61,7 +61,7 @@ class Parity:
     identical_narrations: int
     action_agreement: float | None = None
 
-    def check(self, bounds: Bounds) -> None:
+    def check(self, bounds: Bounds, name: str = "the exported model") -> None:
         """Fail unless the bundle keeps within bounds; without actions, words count for them.
 
         Raises:
@@ -73,7 +73,7 @@ class Parity:
         close = self.max_logit_difference <= bounds.max_logit_difference
         if not close or identical < bounds.identical or agreement < bounds.same_action:
             raise ParityError(
-                f"the exported model differs from torch: largest logit difference "
+                f"{name} differs from torch: largest logit difference "
                 f"{self.max_logit_difference:.3g} (allowed {bounds.max_logit_difference:.3g}), "
                 f"{self.identical_narrations} of {self.episodes} narrations identical "
                 f"(needed {bounds.identical:.0%}), the same action in {agreement:.0%} "

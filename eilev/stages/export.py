@@ -34,19 +34,13 @@ def main() -> None:
     asked = load_section("evaluate", EvaluateConfig)
     info = _info(config, asked)
     table = _evaluated_episodes()
-    narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
-    trial = _Trial(
-        _requests(table, narrations, config.parity_episodes, asked.prompt),
-        asked,
-        _action_of(narrations),
-    )
-    loaded = load_model(paths.MODEL)
+    trial = _make_trial(table, config, asked)
     with atomic_dir(paths.BUNDLE) as bundle, atomic_dir(paths.PRECISIONS) as others:
-        write_bundle(loaded, info, bundle)
+        write_bundle(trial.loaded, info, bundle)
         exact = Bounds(config.max_logit_difference, identical=1.0)
-        figures = trial.figures(loaded, bundle, exact)
+        figures = trial.figures(bundle, "fp32", exact)
         further = {
-            name: trial.figures(loaded, _write(name, info, bundle, others / name), _bounds(limits))
+            name: trial.figures(_write(name, info, bundle, others / name), name, _bounds(limits))
             for name, limits in (("fp16", config.fp16), ("int8", config.int8))
             if name in config.precisions
         }
@@ -56,26 +50,33 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class _Trial:
-    """What bundles are compared with torch on."""
+    """What bundles are compared with, and on what."""
 
+    loaded: LoadedModel
     episodes: list[Request]
     asked: EvaluateConfig
     action_of: Callable[[str], object] | None
 
-    def figures(self, loaded: LoadedModel, folder: Path, bounds: Bounds) -> dict[str, Any]:
+    def figures(self, folder: Path, precision: str, bounds: Bounds) -> dict[str, Any]:
         """Compare a bundle, note the figures in its manifest and return them with its size.
 
         Raises:
             ParityError: it does not keep within bounds.
         """
         num_new, batch_size = self.asked.max_new_tokens, self.asked.batch_size
-        reference = torch_runner(loaded, num_new)
+        reference = torch_runner(self.loaded, num_new)
         exported = bundle_runner(folder, num_new)
         parity = compare(reference, exported, self.episodes, batch_size, self.action_of)
-        parity.check(bounds)
+        parity.check(bounds, f"the {precision} bundle")
         parity.record(folder)
         size = sum(path.stat().st_size for path in folder.iterdir())
         return asdict(parity) | {"bundle_bytes": size}
+
+
+def _make_trial(table: pd.DataFrame, config: ExportConfig, asked: EvaluateConfig) -> _Trial:
+    narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
+    episodes = _requests(table, narrations, config.parity_episodes, asked.prompt)
+    return _Trial(load_model(paths.MODEL), episodes, asked, _action_of(narrations))
 
 
 def _info(config: ExportConfig, asked: EvaluateConfig) -> BundleInfo:
