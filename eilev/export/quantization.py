@@ -65,6 +65,9 @@ def _quantize(source: Path, target: Path, *, outside: bool) -> None:
     small = onnx.load(target, load_external_data=False)
     del small.graph.value_info[:]
     onnx.save(small, target)
+    if outside:
+        # onnx makes it readable for its owner alone.
+        shutil.copymode(target, target.with_name(data_file(target.name)))
     onnx.checker.check_model(target, full_check=True)
 
 

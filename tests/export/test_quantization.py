@@ -24,6 +24,7 @@ def test_large_weights_are_int8_and_the_manifest_says_so(pair):
     assert manifest.num_bytes < whole.num_bytes
     assert set(manifest.files) == {path.name for path in folder.iterdir()} - {"manifest.json"}
     assert set(manifest.files) == set(whole.files)
+    assert len({path.stat().st_mode for path in folder.glob("*.onnx*")}) == 1
     for name in ("vision.onnx", "embed.onnx", "decoder.onnx"):
         weights = onnx.load(folder / name).graph.initializer
         floats = [w for w in weights if w.data_type == onnx.TensorProto.FLOAT and len(w.dims) == 2]
