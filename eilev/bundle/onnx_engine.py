@@ -18,7 +18,7 @@ from eilev.bundle.batch import Batch, Logits, TokenIds
 from eilev.bundle.beams import Beams, beam_ends, search
 from eilev.bundle.manifest import DECODER, EMBED, ENCODER, GRAPHS, VISION, BundleError, Manifest
 from eilev.bundle.rows import Array, Rows, no_positions
-from eilev.bundle.sampling import mean_log_likelihoods
+from eilev.bundle.scoring import score_rows
 from eilev.bundle.sessions import Graph, Value, open_graph
 from eilev.clips.frame_choice import Frames
 from eilev.inputs.interleave import Layout, check_length, interleave
@@ -177,18 +177,7 @@ class OnnxEngine:
     ) -> list[float]:
         """The same after a prompt that has been run; see `prefill`."""
         texts = self.encode_candidates(candidates)
-        scores: list[float] = []
-        for start in range(0, len(texts), chunk_size):
-            chunk = texts[start : start + chunk_size]
-            ids = np.full((len(chunk), max(map(len, chunk))), self.codec.pad_id, dtype=np.int64)
-            for row, tokens in zip(ids, chunk, strict=True):
-                row[: len(tokens)] = tokens
-            logits = np.repeat(first[:, -1:], len(chunk), axis=0)
-            if ids.shape[1] > 1:
-                _, later = self.step(rows.repeated(len(chunk), self.place), ids[:, :-1])
-                logits = np.concatenate([logits, later], axis=1)
-            scores += mean_log_likelihoods(logits, ids, [len(tokens) for tokens in chunk])
-        return scores
+        return score_rows(self, rows, first, texts, chunk_size)
 
     def encode_candidates(self, candidates: Sequence[str]) -> list[list[int]]:
         """Token ids of narrations as they follow a prompt.

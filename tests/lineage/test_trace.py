@@ -28,7 +28,7 @@ path.write_text(json.dumps(manifest))
 STAGES = """
 stages:
   ingest:
-    cmd: mkdir -p data/ingest && cp annotations.json data/ingest/narrations.parquet
+    cmd: mkdir -p data/ingest && tr 1 3 < annotations.json > data/ingest/narrations.parquet
     deps: [annotations.json]
     outs: [data/ingest/narrations.parquet]
   validate:
