@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
+from eilev.serving import pages
 from eilev.serving.answering import Answering
 from eilev.serving.arriving import Arrivals
 from eilev.serving.models import Models
@@ -121,6 +122,7 @@ def create_app(models: Models, answering: Answering, settings: Settings) -> Fast
     content = {"application/json": {"schema": {"type": "object"}, "example": EXAMPLE}}
     extra = {"requestBody": {"content": content, "required": True}}
     app.post("/v1/chat/completions", openapi_extra=extra)(api.chat_completions)
+    pages.add_to(app, settings.examples)
     app.exception_handler(ApiError)(_on_api_error)
     app.exception_handler(HTTPException)(_on_http_error)
     app.exception_handler(Exception)(_on_bug)
