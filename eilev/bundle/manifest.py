@@ -3,6 +3,8 @@
 A bundle is a folder: ONNX graphs, tokenizer files, preprocessor_config.json and manifest.json.
 """
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -105,6 +107,12 @@ class Manifest(Section):
         """Whether the model was trained with prompts; a bundle that does not say may have been."""
         prompts = self.params.get("train", {}).get("prompts", [self.prompt or None])
         return any(prompt is None or prompt.strip() for prompt in prompts)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that the manifest says, the checksums of the other files among it."""
+        content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return f"eilev-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
     @classmethod
     def load(cls, folder: Path) -> Self:

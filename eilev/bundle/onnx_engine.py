@@ -160,9 +160,15 @@ class OnnxEngine:
             TooLongError: the episode with a candidate exceeds the model's positions.
             ValueError: as `write`, or there is an empty candidate.
         """
-        texts = self.codec.encode_narrations(candidates, after_prompt=not self._encoder_decoder)
-        layout = self.layout(turns, max(map(len, texts)))
-        rows, first = self.prefill(layout, self.features(turns, clips))
+        layout = self.layout(turns, max(map(len, self.encode_candidates(candidates))))
+        rows, logits = self.prefill(layout, self.features(turns, clips))
+        return self.scores(rows, logits, candidates, chunk_size)
+
+    def scores(
+        self, rows: Rows, first: Logits, candidates: Sequence[str], chunk_size: int = 64
+    ) -> list[float]:
+        """The same after a prompt that has been run; see `prefill`."""
+        texts = self.encode_candidates(candidates)
         scores: list[float] = []
         for start in range(0, len(texts), chunk_size):
             chunk = texts[start : start + chunk_size]
@@ -175,6 +181,14 @@ class OnnxEngine:
                 logits = np.concatenate([logits, later], axis=1)
             scores += _mean_log_likelihoods(logits, ids, [len(tokens) for tokens in chunk])
         return scores
+
+    def encode_candidates(self, candidates: Sequence[str]) -> list[list[int]]:
+        """Token ids of narrations as they follow a prompt.
+
+        Raises:
+            ValueError: one is empty.
+        """
+        return self.codec.encode_narrations(candidates, after_prompt=not self._encoder_decoder)
 
     def layout(self, turns: Sequence[Turn], max_new_tokens: int = 1) -> Layout:
         """Token layout of an episode, before any of its videos is decoded.

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import TypeVar
 
 from eilev.bundle.answers import Answer
@@ -11,13 +12,11 @@ from eilev.clips.frame_choice import Frames
 from eilev.serving.decoding import ClipFormat, DecoderPool
 from eilev.serving.media import MediaError
 from eilev.serving.protocol import ApiError, busy
-from eilev.serving.scheduler import Job, Prompt
+from eilev.serving.scheduler import Job, Prompt, Told
 from eilev.serving.service import Asked, SentVideo, invalid_video
 from eilev.serving.waiting import all_or_none
 
 T = TypeVar("T")
-# Answers after a token, or what went wrong.
-Told = asyncio.Queue[list[Answer] | Exception]
 
 
 class Answering:
@@ -42,21 +41,37 @@ class Answering:
         Raises:
             ApiError: 422 for a video, 429 if there is no place, 504 if it takes too long.
         """
+        async with aclosing(self._told(asked)) as every:
+            async for told in every:
+                answers = [answer for answer in told if isinstance(answer, Answer)]
+                yield answers
+                if all(answer.finish_reason for answer in answers):
+                    return
+
+    async def scores(self, asked: Asked) -> list[float]:
+        """Mean log-likelihood per token of each candidate.
+
+        Raises:
+            ApiError: as `answers`.
+        """
+        async with aclosing(self._told(asked)) as told:
+            return [score for score in await anext(told) if isinstance(score, float)]
+
+    async def _told(self, asked: Asked) -> AsyncGenerator[list[Answer] | list[float]]:
+        """What the engine says, one after the other, until nobody asks any more."""
         if self._places.locked():
             raise busy(f"{self._max_requests} requests are being answered; try again")
         deadline = time.monotonic() + self._timeout_s
         async with self._places:
             with asked.model.in_use():
-                job, told = await self._job(asked, deadline)
+                job, inbox = await self._job(asked, deadline)
                 asked.model.scheduler.submit(job)
                 try:
                     while True:
-                        answers = await self._by(deadline, told.get())
-                        if isinstance(answers, Exception):
-                            raise answers
-                        yield answers
-                        if all(answer.finish_reason for answer in answers):
-                            return
+                        told = await self._by(deadline, inbox.get())
+                        if isinstance(told, Exception):
+                            raise told
+                        yield told
                 finally:
                     job.cancelled = True
 
@@ -65,7 +80,7 @@ class Answering:
         self._threads.shutdown(cancel_futures=True)
         self._decoders.close()
 
-    async def _job(self, asked: Asked, deadline: float) -> tuple[Job, Told]:
+    async def _job(self, asked: Asked, deadline: float) -> tuple[Job, asyncio.Queue[Told]]:
         """A job for the engine, and where it puts the answers."""
         context = asked.known_context()
         videos = asked.videos
@@ -78,17 +93,18 @@ class Answering:
         }
         new = {number: video for number, video in enumerate(videos) if number not in features}
         frames = await self._by(deadline, self._frames(asked, new))
-        told: Told = asyncio.Queue()
+        inbox: asyncio.Queue[Told] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         job = Job(
             Prompt(asked.layout, frames, features, context),
             asked.writing,
-            streamed=asked.request.stream,
-            deliver=lambda answers: _tell(loop, told, answers),
+            streamed=asked.streamed,
+            deliver=lambda told: _tell(loop, inbox, told),
             encoded=lambda number, features: asked.keep_features(videos[number].digest, features),
             prefilled=asked.keep_context,
+            candidates=asked.candidates,
         )
-        return job, told
+        return job, inbox
 
     async def _frames(self, asked: Asked, videos: Mapping[int, SentVideo]) -> dict[int, Frames]:
         """Decode videos; one that was sent several times, once."""
@@ -117,10 +133,6 @@ class Answering:
             raise ApiError(504, message, kind="server_error", code="timeout") from error
 
 
-def _tell(
-    loop: asyncio.AbstractEventLoop,
-    told: Told,
-    answers: list[Answer] | Exception,
-) -> None:
+def _tell(loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Told], told: Told) -> None:
     if not loop.is_closed():  # else nobody waits any more
-        loop.call_soon_threadsafe(told.put_nowait, answers)
+        loop.call_soon_threadsafe(inbox.put_nowait, told)

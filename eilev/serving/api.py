@@ -1,28 +1,32 @@
-"""The application: chat completions as OpenAI has them, and what is known of the models.
+"""The application: chat completions as OpenAI has them, scores, and what is known of the models."""
 
-POST /v1/chat/completions, GET /v1/models, GET /health, and GET /docs for people.
-"""
-
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from asgi_correlation_id import CorrelationIdMiddleware
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from eilev.serving import pages
 from eilev.serving.answering import Answering
 from eilev.serving.arriving import Arrivals
+from eilev.serving.documents import ChatCompletion, ModelCard, ModelList, Scores, document, errors
+from eilev.serving.keys import Keys
+from eilev.serving.logs import LOG
+from eilev.serving.metrics import Metrics
 from eilev.serving.models import Models
 from eilev.serving.protocol import ApiError
-from eilev.serving.replies import events, whole
-from eilev.serving.service import Asked, understand
+from eilev.serving.replies import events, scored, whole
+from eilev.serving.service import understand_chat, understand_score, understood
 from eilev.serving.settings import DEFAULT_ID, MIB, Settings
+from eilev.serving.v2 import OpenInference, open_inference_routes
 from eilev.serving.waiting import chain, last, unless_gone
 
 EXAMPLE = {
@@ -43,11 +47,12 @@ EXAMPLE = {
 class Api:
     """The routes."""
 
-    def __init__(self, models: Models, answering: Answering, settings: Settings):
-        self._models, self._answering, self._limits = models, answering, settings.limits
-        self._arrivals = Arrivals(
-            settings.max_body_mib * MIB, settings.max_arriving_mib * MIB, settings.body_timeout_s
-        )
+    def __init__(
+        self, models: Models, answering: Answering, arrivals: Arrivals, settings: Settings
+    ) -> None:
+        self._models, self._answering, self._arrivals = models, answering, arrivals
+        self._place = (models, settings.limits)
+        self._metrics = Metrics(models)
         self._created = int(time.time())
 
     async def health(self) -> dict[str, str]:
@@ -60,6 +65,10 @@ class Api:
             name: model.engine.manifest.git_revision for name, model in self._models.loaded.items()
         }
         return {"version": metadata.version("eilev"), "model_revisions": revisions}
+
+    async def metrics(self) -> Response:
+        """For Prometheus."""
+        return Response(self._metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def models(self) -> dict[str, Any]:
         """All models."""
@@ -74,71 +83,110 @@ class Api:
     async def chat_completions(self, request: Request) -> Response:
         """Narrate the last clip, given clips with narrations before it."""
         async with self._arrivals.body(request) as body:
-            asked = await self._understand(body)
-            answers = self._answering.answers(asked)
-            if not asked.request.stream:
+            asked = await understood(understand_chat, body, *self._place)
+            answers = self._metrics.watch(asked, self._answering.answers(asked))
+            if not asked.streamed:
                 return JSONResponse(whole(asked, await unless_gone(request, last(answers))))
             # What is wrong with the videos shows before a stream begins.
             first = await unless_gone(request, anext(answers))
         stream = events(asked, chain(first, answers))
         return StreamingResponse(stream, media_type="text/event-stream")
 
+    async def score(self, request: Request) -> Response:
+        """How likely each candidate is as the narration of the last clip."""
+        async with self._arrivals.body(request) as body:
+            asked = await understood(understand_score, body, *self._place)
+            scores = await unless_gone(request, self._answering.scores(asked))
+        return JSONResponse(scored(asked, scores))
+
+    async def refuse(self, request: Request, error: ApiError) -> Response:
+        """The answer to a request that is refused."""
+        self._metrics.refused(error.status)
+        LOG.info("refused: %s", error, extra={"status": error.status})
+        headers = {"Retry-After": "1"} if error.status == 429 else None
+        return JSONResponse(_envelope(request, error), status_code=error.status, headers=headers)
+
     def close(self) -> None:
         """Let the models end, and the decoding processes."""
         self._models.close()
         self._answering.close()
 
-    async def _understand(self, body: bytes) -> Asked:
-        while True:
-            asked = await asyncio.to_thread(understand, body, self._models, self._limits)
-            # Another bundle may have taken its place in the meantime.
-            if not asked.model.retired:
-                return asked
-
 
 def create_app(models: Models, answering: Answering, settings: Settings) -> FastAPI:
     """The application; it owns models and decoders from here on."""
-    api = Api(models, answering, settings)
+    arrivals = Arrivals(
+        settings.max_body_mib * MIB, settings.max_arriving_mib * MIB, settings.body_timeout_s
+    )
+    api = Api(models, answering, arrivals, settings)
+    inference = OpenInference(models, answering, arrivals, settings.limits)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         api.close()
 
-    app = FastAPI(title="EILeV", lifespan=lifespan)
-    if origins := settings.cors_origin:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"]
-        )
-    routes: dict[str, Callable[..., Any]] = {
-        "/health": api.health,
-        "/version": api.version,
-        "/v1/models": api.models,
-        "/v1/models/{model_id}": api.model,
-    }
-    for path, route in routes.items():
-        app.get(path)(route)
-        app.head(path, include_in_schema=False)(route)
-    content = {"application/json": {"schema": {"type": "object"}, "example": EXAMPLE}}
-    extra = {"requestBody": {"content": content, "required": True}}
-    app.post("/v1/chat/completions", openapi_extra=extra)(api.chat_completions)
+    version = metadata.version("eilev")
+    app = FastAPIOffline(title="EILeV", version=version, lifespan=lifespan)
+    _add_middleware(app, settings)
+    app.get("/health")(api.health)
+    app.head("/health", include_in_schema=False)(api.health)
+    app.get("/version")(api.version)
+    app.get("/metrics", response_class=PlainTextResponse)(api.metrics)
+    key = Depends(Keys(settings.api_key))
+    app.include_router(_openai_routes(api), dependencies=[key], responses=errors(401))
+    app.include_router(
+        open_inference_routes(inference, may_load=settings.may_load), dependencies=[key]
+    )
     pages.add_to(app, settings.examples)
-    app.exception_handler(ApiError)(_on_api_error)
+    app.exception_handler(ApiError)(api.refuse)
     app.exception_handler(HTTPException)(_on_http_error)
     app.exception_handler(Exception)(_on_bug)
+    app.openapi = lambda: document(app, EXAMPLE)  # type: ignore[method-assign]
     return app
 
 
-async def _on_api_error(_: Request, error: ApiError) -> Response:
-    headers = {"Retry-After": "1"} if error.status == 429 else None
-    return JSONResponse(error.body, status_code=error.status, headers=headers)
+def _openai_routes(api: Api) -> APIRouter:
+    router = APIRouter(prefix="/v1")
+    answered = errors(400, 404, 408, 413, 422, 429, 504)
+    chat: dict[int | str, Any] = {200: {"model": ChatCompletion}, **answered}
+    router.post("/chat/completions", responses=chat)(api.chat_completions)
+    score: dict[int | str, Any] = {200: {"model": Scores}, **answered}
+    router.post("/score", responses=score)(api.score)
+    router.get("/models", response_model=ModelList)(api.models)
+    router.get("/models/{model_id}", response_model=ModelCard, responses=errors(404))(api.model)
+    router.head("/models", include_in_schema=False)(api.models)
+    router.head("/models/{model_id}", include_in_schema=False)(api.model)
+    return router
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    app.add_middleware(CorrelationIdMiddleware, header_name="X-Request-ID", validator=_is_id)
+    if origins := settings.cors_origin:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID"],
+        )
+
+
+def _is_id(text: str) -> bool:
+    """Whether a client's own id may stand in logs and headers."""
+    return len(text) <= 128 and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
+
+
+def _envelope(request: Request, error: ApiError) -> dict[str, Any]:
+    """An error as clients of either protocol know it."""
+    return {"error": str(error)} if request.url.path.startswith("/v2") else error.body
 
 
 async def _on_http_error(request: Request, error: HTTPException) -> Response:
     message = f"{request.method} {request.url.path}: {error.detail}"
-    return JSONResponse(ApiError(error.status_code, message).body, status_code=error.status_code)
+    known = ApiError(error.status_code, message)
+    return JSONResponse(_envelope(request, known), status_code=error.status_code)
 
 
-async def _on_bug(_: Request, _error: Exception) -> Response:
-    body = ApiError(500, "internal error; the server's log tells more", kind="server_error").body
-    return JSONResponse(body, status_code=500)
+async def _on_bug(request: Request, _error: Exception) -> Response:
+    error = ApiError(500, "internal error; the server's log tells more", kind="server_error")
+    return JSONResponse(_envelope(request, error), status_code=500)

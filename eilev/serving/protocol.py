@@ -2,12 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from eilev.bundle.answers import Writing
 from eilev.bundle.sampling import Sampling
 
 MAX_ANSWERS = 16
+MAX_CANDIDATES = 1024
 
 
 class WireRecord(BaseModel):
@@ -145,6 +153,17 @@ class ChatRequest(WireRecord):
             stop=tuple(self.stop),
             num_logprobs=self.top_logprobs if self.logprobs else None,
         )
+
+
+Candidate = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
+
+
+class ScoreRequest(WireRecord):
+    """Body of POST /v1/score: which narration of the last clip is the likeliest?"""
+
+    model: str
+    messages: Annotated[list[Message], Field(min_length=1)]
+    candidates: Annotated[list[Candidate], Field(min_length=1, max_length=MAX_CANDIDATES)]
 
 
 # Fields that would change the answer and can't be had, with the values that ask for nothing.

@@ -8,7 +8,7 @@ from typing import Any
 
 from eilev.bundle.answers import Answer, TokenLogprob
 from eilev.inputs.tokenizer import TextCodec
-from eilev.serving.protocol import Usage
+from eilev.serving.protocol import ApiError, Usage
 from eilev.serving.service import Asked
 
 
@@ -26,9 +26,33 @@ def whole(asked: Asked, answers: Sequence[Answer]) -> dict[str, Any]:
     return _envelope("chat.completion", asked) | {"choices": choices, "usage": _usage(answers)}
 
 
+def scored(asked: Asked, scores: Sequence[float]) -> dict[str, Any]:
+    """The body of an answer about candidates."""
+    texts = zip(asked.candidates, scores, strict=True)
+    data = [{"index": n, "text": text, "score": score} for n, (text, score) in enumerate(texts)]
+    return {
+        "object": "list",
+        "model": asked.model_id,
+        "notes": asked.chat.notes,
+        "data": data,
+        "prompt_tokens": len(asked.layout.input_ids),
+    }
+
+
 async def events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncIterator[str]:
-    """The same as server-sent events, as far as each answer is settled after each token."""
+    """The same as server-sent events; what goes wrong on the way is one of them."""
+    try:
+        async for event in _events(asked, pieces):
+            yield event
+    except ApiError as error:
+        yield f"data: {json.dumps(error.body)}\n\n"
+    yield "data: [DONE]\n\n"
+
+
+async def _events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncIterator[str]:
+    """Each answer as far as it is settled after each token."""
     envelope = _envelope("chat.completion.chunk", asked)
+    finished: set[int] = set()
     sent: dict[int, int] = {}
     told: dict[int, int] = {}
     answers: list[Answer] = []
@@ -38,21 +62,20 @@ async def events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncIter
             if number not in sent:
                 sent[number] = told[number] = 0
                 yield _event(envelope, _choice(answer, {"role": "assistant", "content": ""}))
-            if sent[number] < 0:
-                continue  # it is finished
+            if number in finished:
+                continue
             new = answer.settled[sent[number] :]
             if new or (answer.finish_reason and len(answer.logprobs) > told[number]):
                 choice = _choice(answer, {"content": new}, told[number])
                 sent[number], told[number] = sent[number] + len(new), len(answer.logprobs)
                 yield _event(envelope, choice)
             if answer.finish_reason:
-                sent[number] = -1
+                finished.add(number)
                 yield _event(
                     envelope, _choice(answer, {}) | {"finish_reason": answer.finish_reason}
                 )
-    if asked.request.stream_options.include_usage:
+    if asked.include_usage:
         yield f"data: {json.dumps(envelope | {'choices': [], 'usage': _usage(answers)})}\n\n"
-    yield "data: [DONE]\n\n"
 
 
 def _choice(answer: Answer, delta: dict[str, str], told: int | None = None) -> dict[str, Any]:
@@ -69,7 +92,9 @@ def _envelope(kind: str, asked: Asked) -> dict[str, Any]:
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": kind,
         "created": int(time.time()),
-        "model": asked.request.model,
+        "model": asked.model_id,
+        # Which bundle it was, and so which data, parameters and code.
+        "system_fingerprint": asked.model.engine.manifest.fingerprint,
         # Ours: what of the request was left out.
         "notes": asked.chat.notes,
     }

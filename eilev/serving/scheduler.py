@@ -7,7 +7,7 @@ come in in order. What one needs is known from its layout, before anything is co
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
@@ -22,6 +22,10 @@ from eilev.clips.frame_choice import Frames
 from eilev.inputs.interleave import Layout
 
 _LOG = logging.getLogger(__name__)
+
+
+# Answers after a token, scores, or what went wrong.
+Told = list[Answer] | list[float] | Exception
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,17 @@ class Job:
 
     streamed: whether the answers are wanted after each token, or only finished. deliver: called in
     the engine's thread with copies of them, or once with what went wrong. encoded and prefilled:
-    told what may be kept.
+    told what may be kept. candidates: narrations to score in place of writing one; their scores are
+    delivered at once.
     """
 
     prompt: Prompt
     writing: Writing
     streamed: bool
-    deliver: Callable[[list[Answer] | Exception], None]
+    deliver: Callable[[Told], None]
     encoded: Callable[[int, Features], None]
     prefilled: Callable[[Rows], None]
+    candidates: Sequence[str] = ()
     # Set by whoever waits for it: nothing more is done.
     cancelled: bool = False
     answers: list[Answer] = field(default_factory=list)
@@ -143,14 +149,10 @@ class Scheduler:
             return
         job = self._waiting.popleft()
         try:
-            self._prefill(job)
+            self._begin(job)
         except Exception as error:  # one request's failure is its own
             _LOG.exception("a prompt failed")
             job.deliver(error)
-            return
-        job.tell()
-        if not job.finished:
-            self._open.append(job)
 
     def _fits(self, job: Job) -> bool:
         jobs = [*self._open, job]
@@ -158,13 +160,19 @@ class Scheduler:
         num_answers = sum(one.writing.num_answers for one in jobs)
         return self.could_fit(longest, num_answers)
 
-    def _prefill(self, job: Job) -> None:
+    def _begin(self, job: Job) -> None:
         features = self._encode(job)
         prompt = job.prompt
         rows, logits = self._engine.prefill(prompt.layout, features, prompt.context)
+        job.prefilled(rows)
+        if job.candidates:
+            job.deliver(self._engine.scores(rows, logits, job.candidates))
+            return
         job.answers = self._engine.answers(prompt.layout, job.writing)
         self._batch.join(rows, logits[0, -1], job.answers)
-        job.prefilled(rows)
+        job.tell()
+        if not job.finished:
+            self._open.append(job)
 
     def _encode(self, job: Job) -> Features:
         prompt = job.prompt

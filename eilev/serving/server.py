@@ -1,13 +1,16 @@
 """Run the application: take the port, load the models, answer until told to stop."""
 
 import asyncio
+import signal
 import socket
 
 import uvicorn
 
+from eilev.bundle.manifest import BundleError
 from eilev.serving.answering import Answering
 from eilev.serving.api import create_app
 from eilev.serving.decoding import DecoderPool, Decoding
+from eilev.serving.logs import LOG, log_config
 from eilev.serving.models import Models
 from eilev.serving.settings import Settings
 
@@ -34,8 +37,37 @@ async def _run(
 ) -> None:
     answering = Answering(decoders, settings.max_requests, settings.answer_timeout_s)
     app = create_app(models, answering, settings)
-    config = uvicorn.Config(app, timeout_graceful_shutdown=settings.drain_s)
+    loads = _Loads(models)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, loads.begin)
+    config = uvicorn.Config(
+        app,
+        timeout_graceful_shutdown=settings.drain_s,
+        log_config=log_config(settings.log_format == "json", settings.log_level.upper()),
+        access_log=False,
+    )
     await uvicorn.Server(config).serve(sockets=[listener])
+
+
+class _Loads:
+    """Reads all bundles again when told to; what can't be loaded leaves the earlier model."""
+
+    def __init__(self, models: Models):
+        self._models = models
+        self._running: set[asyncio.Task[None]] = set()
+
+    def begin(self) -> None:
+        """Start to, beside the requests."""
+        task = asyncio.get_running_loop().create_task(self._load())
+        self._running.add(task)  # the event loop itself does not keep it
+        task.add_done_callback(self._running.discard)
+
+    async def _load(self) -> None:
+        for name in self._models.loaded:
+            try:
+                await self._models.reload(name)
+                LOG.info("loaded '%s' again", name)
+            except BundleError as error:
+                LOG.error("'%s': the earlier model stays: %s", name, error)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,9 +1,10 @@
 """From the body of a chat request to what the engine is given: parse, check, look up, decode."""
 
+import asyncio
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import pydantic_core
@@ -17,12 +18,22 @@ from eilev.inputs.interleave import Layout, TooLongError
 from eilev.serving.chat import Chat, VideoSource, read_chat
 from eilev.serving.media import MediaError, Payload, read_payload
 from eilev.serving.models import Model, Models
-from eilev.serving.protocol import REFUSED, ApiError, ChatRequest
+from eilev.serving.protocol import (
+    REFUSED,
+    ApiError,
+    ChatRequest,
+    Message,
+    ScoreRequest,
+    WireRecord,
+)
 
 # Pydantic puts the branch that it took through a union into the path of an error.
 _BRANCHES = frozenset(
     {"user", "assistant", "system", "developer", "text", "video_url", "image_url"}
 )
+
+
+Wire = TypeVar("Wire", bound=WireRecord)
 
 
 @dataclass(frozen=True)
@@ -50,13 +61,18 @@ class Context:
 class Asked:
     """A request that has been understood; none of its videos is decoded yet."""
 
-    request: ChatRequest
-    chat: Chat
+    model_id: str
     model: Model
+    chat: Chat
     layout: Layout
     writing: Writing
     videos: tuple[SentVideo, ...]
     context: Context | None
+    # Of an answer: whether tokens are sent as they come, and their number in the end.
+    streamed: bool = False
+    include_usage: bool = False
+    # Narrations to score in place of writing one.
+    candidates: tuple[str, ...] = ()
 
     def known_context(self) -> Rows | None:
         """What the decoder has seen of the context in an earlier request."""
@@ -73,28 +89,79 @@ class Asked:
             self.model.contexts.put(self.context.key, kept)
 
 
-def understand(body: bytes, models: Models, limits: Limits) -> Asked:
+async def understood(read: Callable[..., Asked], *given: Any) -> Asked:
+    """Read a request in a thread, by one of the functions below, for a model that still answers."""
+    while True:
+        asked = await asyncio.to_thread(read, *given)
+        # Another bundle may have taken its place in the meantime.
+        if not asked.model.retired:
+            return asked
+
+
+def understand_chat(body: bytes, models: Models, limits: Limits) -> Asked:
     """Read a request and check all of it that can be checked without decoding its videos.
 
     Raises:
         ApiError: 400 for a request that breaks a rule, 404 for an unknown model, 422 for what is
             no video.
     """
-    request = parse_request(body)
+    request, fields = _parse(ChatRequest, body)
+    for name, harmless in REFUSED.items():
+        value = fields.get(name)
+        if value is not None and value not in harmless:
+            raise ApiError(400, f"{name}: this server can't do that; leave it out", param=name)
+    return ask(request, models, limits)
+
+
+def ask(request: ChatRequest, models: Models, limits: Limits) -> Asked:
+    """The same of a request that has been read.
+
+    Raises:
+        ApiError: as `understand_chat`.
+    """
     model = models[request.model]
-    engine = model.engine
-    chat = read_chat(request.messages, engine.manifest.prompt, engine.manifest.takes_questions)
+    chat, room = _read_chat(model, request.messages)
+    writing = request.writing(model.engine.manifest.max_new_tokens, room)
+    asked = _asked(request.model, model, chat, writing, limits)
+    return replace(
+        asked, streamed=request.stream, include_usage=request.stream_options.include_usage
+    )
+
+
+def understand_score(body: bytes, models: Models, limits: Limits) -> Asked:
+    """The same of a request to score candidates.
+
+    Raises:
+        ApiError: as `understand_chat`.
+    """
+    request, _ = _parse(ScoreRequest, body)
+    model = models[request.model]
+    chat, room = _read_chat(model, request.messages)
+    longest = max(map(len, model.engine.encode_candidates(request.candidates)))
+    if room is not None and longest > room:
+        message = f"candidates: {longest} tokens are too many, there is room for {room}"
+        raise ApiError(400, message, param="candidates", code="context_length_exceeded")
+    asked = _asked(request.model, model, chat, Writing(longest), limits)
+    return replace(asked, candidates=tuple(request.candidates))
+
+
+def _read_chat(model: Model, messages: Sequence[Message]) -> tuple[Chat, int | None]:
+    """A chat, and how many tokens there is room for after it."""
+    manifest = model.engine.manifest
+    chat = read_chat(messages, manifest.prompt, manifest.takes_questions)
     try:
-        room = engine.room(chat.turns)
+        return chat, model.engine.room(chat.turns)
     except TooLongError as error:
         code = "context_length_exceeded"
         raise ApiError(400, str(error), param="messages", code=code) from error
-    writing = request.writing(engine.manifest.max_new_tokens, room)
-    layout = engine.layout(chat.turns, writing.max_new_tokens)
+
+
+def _asked(model_id: str, model: Model, chat: Chat, writing: Writing, limits: Limits) -> Asked:
+    layout = model.engine.layout(chat.turns, writing.max_new_tokens)
     _check_size(model, layout, writing)
     videos = tuple(_sent(video, limits) for video in chat.videos)
     context = _context(model, chat, layout, videos)
-    return Asked(request, chat, model, layout, writing, videos, context)
+    return Asked(model_id, model, chat, layout, writing, videos, context)
 
 
 def _check_size(model: Model, layout: Layout, writing: Writing) -> None:
@@ -131,26 +198,17 @@ def invalid_video(param: str, error: MediaError) -> ApiError:
     return ApiError(422, f"{param}: {error}", param=param, code="invalid_video")
 
 
-def parse_request(body: bytes) -> ChatRequest:
-    """Read and check the body of a request.
-
-    Raises:
-        ApiError: 400 naming the field.
-    """
+def _parse(kind: type[Wire], body: bytes) -> tuple[Wire, dict[str, Any]]:
+    """A body as a record and as its fields, also those that the record does not know."""
     try:
         fields = pydantic_core.from_json(body)
-        request = ChatRequest.model_validate(fields)
+        return kind.model_validate(fields), fields
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         param = _path(first["loc"]) or None
         raise ApiError(400, f"{param or 'body'}: {first['msg']}", param=param) from error
     except ValueError as error:
         raise ApiError(400, f"body: not JSON: {error}") from error
-    for name, harmless in REFUSED.items():
-        value = fields.get(name)
-        if value is not None and value not in harmless:
-            raise ApiError(400, f"{name}: this server can't do that; leave it out", param=name)
-    return request
 
 
 def _path(location: tuple[Any, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -64,7 +64,16 @@ class Settings(BaseSettings):
     examples: Annotated[Path, AfterValidator(_with_examples)] | None = Field(
         None, description="folder of ready examples for the web page, in place of the kitchen's"
     )
+    log_format: Literal["text", "json"] = Field("text", description="of the lines on stderr")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="what is logged, and all that is worse"
+    )
     drain_s: PositiveInt = Field(30, description="seconds for open requests when told to stop")
+    may_load: bool = Field(
+        False,
+        description="POST /v2/repository/models/ID/load reads a bundle again, as SIGHUP does with "
+        "all; who may ask may do that, too",
+    )
     max_requests: PositiveInt = Field(
         64, description="requests that are answered or wait for it; one more gets 429"
     )

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 
+import jsonschema
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
@@ -15,6 +16,7 @@ from eilev.inputs.turns import Turn
 from eilev.serving.answering import Answering
 from eilev.serving.api import create_app
 from eilev.serving.media import load_clip
+from eilev.serving.models import Models
 from eilev.serving.settings import Settings
 from tests.serving.conftest import make_app
 from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
@@ -282,3 +284,114 @@ def test_web_pages_may_call_where_they_are_allowed(models, decoders):
     open_ = TestClient(make_app(models, decoders, cors_origin=["https://a.example"]))
     allowed = open_.options(URL, headers=origin).headers["access-control-allow-origin"]
     assert allowed == "https://a.example"
+
+
+def test_candidates_are_scored_as_the_engine_scores_them(client, engine, video_urls):
+    request = body(video_urls[0], NARRATIONS[0], video_urls[1])
+    found = client.post("/v1/score", json=request | {"candidates": NARRATIONS}).json()
+    size = engine.manifest.frame_size
+    clips = [load_clip(url, NUM_FRAMES, size, Limits()) for url in video_urls[:2]]
+    turns = [Turn(PROMPT, NARRATIONS[0]), Turn(PROMPT, None)]
+    assert [one["text"] for one in found["data"]] == NARRATIONS
+    scores = [one["score"] for one in found["data"]]
+    assert scores == pytest.approx(engine.score(turns, clips, NARRATIONS), abs=1e-4)
+    assert found["prompt_tokens"] == len(engine.layout(turns).input_ids)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "param"),
+    [([], "candidates"), (["onion", " "], "candidates.1"), (["a " * 400], "candidates")],
+)
+def test_candidates_that_cannot_be_scored_are_named(client, video_urls, candidates, param):
+    response = client.post("/v1/score", json=body(video_urls[0]) | {"candidates": candidates})
+    assert response.status_code == 400
+    assert error_of(response)["param"] == param
+
+
+def test_what_is_kept_changes_no_answer_and_is_counted(tiny_bundle, decoders, video_urls):
+    models = Models({"eilev": tiny_bundle}, Settings(num_threads=1))
+    client = TestClient(make_app(models, decoders))
+
+    def ask(*parts):
+        answer = client.post(URL, json=body(*parts, max_tokens=8, logprobs=True)).json()
+        return answer["choices"], answer["usage"]
+
+    def lookups(name):
+        lines = client.get("/metrics").text.splitlines()
+        (line,) = [
+            line
+            for line in lines
+            if line.startswith(f"eilev_cache_{name}_total") and 'cache="context"' in line
+        ]
+        return float(line.split()[-1])
+
+    few_shot = [video_urls[0], NARRATIONS[0], video_urls[1], NARRATIONS[1]]
+    queries = [ask(*few_shot, url) for url in video_urls]
+    assert (lookups("queries"), lookups("hits")) == (3, 2)
+    assert [ask(*few_shot, url) for url in video_urls] == queries
+    assert lookups("hits") == 5
+    cold = Models({"eilev": tiny_bundle}, Settings(num_threads=1))
+    client = TestClient(make_app(cold, decoders))
+    assert [ask(*few_shot, url)[1] for url in reversed(video_urls)] == [
+        usage for _, usage in reversed(queries)
+    ]
+    models.close()
+    cold.close()
+
+
+def test_metrics_have_the_names_of_vllm_with_our_prefix(client, video_urls):
+    client.post(URL, json=body(video_urls[0]))
+    client.post(URL, json=body(video_urls[0], stream=True))
+    client.post(URL, json={})
+    text = client.get("/metrics").text
+    for name in (
+        'eilev_num_requests_running{model_name="eilev"} 0.0',
+        'eilev_prompt_tokens_total{model_name="eilev"}',
+        'eilev_generation_tokens_total{model_name="eilev"}',
+        'eilev_time_to_first_token_seconds_count{model_name="eilev"}',
+        'eilev_e2e_request_latency_seconds_count{model_name="eilev"}',
+        'eilev_request_success_total{finished_reason="',
+        'eilev_request_refused_total{status="400"}',
+        "process_resident_memory_bytes",
+    ):
+        assert name in text
+
+
+def test_only_bearers_of_a_key_are_answered(models, decoders, video_urls):
+    client = TestClient(make_app(models, decoders, api_key="one,two"))
+    request = body(video_urls[0])
+    for headers in ({}, {"Authorization": "Bearer three"}, {"Authorization": "Basic b25l"}):
+        response = client.post(URL, json=request, headers=headers)
+        assert response.status_code == 401
+        assert error_of(response)["code"] == "invalid_api_key"
+    for key in ("one", "two"):
+        headers = {"Authorization": f"Bearer {key}"}
+        assert client.post(URL, json=request, headers=headers).status_code == 200
+        assert client.get("/v1/models", headers=headers).status_code == 200
+    assert client.get("/v1/models").status_code == 401
+    assert client.get("/health").status_code == 200
+
+
+def test_a_request_keeps_its_id(client, video_urls, caplog):
+    caplog.set_level("INFO", "eilev.serving")
+    response = client.post(URL, json=body(video_urls[0]), headers={"X-Request-ID": "mine-1"})
+    assert response.headers["x-request-id"] == "mine-1"
+    assert client.get("/health").headers["x-request-id"]
+    strange = client.get("/health", headers={"X-Request-ID": "a b<script>"})
+    assert strange.headers["x-request-id"] != "a b<script>"
+    (line,) = [record for record in caplog.records if record.message.startswith("answered")]
+    assert line.completion_tokens == response.json()["usage"]["completion_tokens"]
+
+
+def test_the_document_describes_bodies_and_needs_no_network(client, video_urls):
+    document = client.get("/openapi.json").json()
+    chat = document["paths"][URL]["post"]
+    assert chat["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/ChatRequest"
+    }
+    schemas = document["components"]["schemas"]
+    assert {"temperature", "stop", "seed"} <= set(schemas["ChatRequest"]["properties"])
+    whole = {"$defs": schemas, "$ref": "#/$defs/ChatCompletion"}
+    text = json.dumps(whole).replace("#/components/schemas/", "#/$defs/")
+    jsonschema.validate(client.post(URL, json=body(video_urls[0])).json(), json.loads(text))
+    assert "https://" not in client.get("/docs").text

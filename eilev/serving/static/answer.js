@@ -4,6 +4,7 @@ import { html } from "./html.js";
 import { python } from "./snippet.js";
 
 const UNSURE = 0.8;
+const WORTH_A_LOOK = 0.001;
 
 export function Answer({ answer, latest, act }) {
   const { state, text, error, notes, tokens, expected } = answer;
@@ -64,7 +65,7 @@ function Seen({ answer }) {
     <summary>What the model was shown</summary>
     <ol class="seen">
       ${answer.examples.map((one) => html`<li key=${one.id}><${Still} clip=${one.clip} />${one.narration}</li>`)}
-      <li><${Still} clip=${answer.query} />${answer.question || "?"}</li>
+      <li><${Still} clip=${answer.query} />${answer.question || "to be narrated"}</li>
     </ol>
   </details>`;
 }
@@ -80,7 +81,7 @@ function Alternatives({ tokens }) {
     <ol class="alternatives">
       ${tokens.map(
         (token, place) => html`<li key=${place}>
-          ${token.top_logprobs.map(
+          ${token.top_logprobs.filter(worthIt).map(
             (other) => html`<span key=${other.token} class=${other.token === token.token ? "taken" : ""}>
               ${shown(other.token)} <small>${percent(Math.exp(other.logprob))}</small>
             </span>`,
@@ -93,4 +94,5 @@ function Alternatives({ tokens }) {
 
 // Of OPT and T5: the token that ends the answer.
 const shown = (token) => (token === "</s>" ? "end" : token.trim() || "␣");
+const worthIt = (other) => Math.exp(other.logprob) >= WORTH_A_LOOK;
 const percent = (share) => `${share < 0.995 ? (100 * share).toFixed(share < 0.1 ? 1 : 0) : "100"} %`;

@@ -20,6 +20,7 @@ export function Page({ state, act }) {
         </div>
       </div>
     </main>
+    <footer class="container"><a href="docs">The API that this page calls</a></footer>
     <p class="unseen" role="status">${state.said}</p>
     ${state.camera && html`<${Recorder} ...${{ camera: state.camera, act }} />`}
   `;
