@@ -7,7 +7,9 @@ const UNSURE = 0.8;
 const WORTH_A_LOOK = 0.001;
 
 export function Answer({ answer, latest, act }) {
-  const { state, text, error, notes, tokens, expected } = answer;
+  const { state, text, error, notes, tokens, examples } = answer;
+  // Of the clip with the examples, as they may be told in words of their own.
+  const expected = examples.length > 0 && answer.expected;
   return html`<article class="answer" data-state=${state}>
     ${error
       ? html`<p class="error" role="alert">${error}</p>`

@@ -111,13 +111,14 @@ const act = {
 
   clear: () => change({ examples: [], query: null, expected: null, set: null }),
 
-  // The button keeps the focus, which moves with its item.
+  // The focus moves with the example; at an end of the list only the other button can have it.
   shift(from, to, button) {
     change({
       examples: move(state.examples, from, to),
       said: `Example ${from + 1} is now number ${to + 1}`,
     });
-    button.focus();
+    const buttons = button.parentElement;
+    (button.disabled ? buttons.querySelector("button:enabled") : button).focus();
   },
 
   startDrag(event, list, from) {
@@ -220,6 +221,9 @@ function newAnswer(examples) {
 async function request({ model, examples, query, question }) {
   const parts = [];
   for (const [place, { clip, narration }] of examples.entries()) {
+    // The server would take this clip and the next one for one example.
+    if (!narration)
+      throw new Error(`Example ${place + 1} has no narration: write what it shows, or remove it.`);
     parts.push([await video(clip), `Example ${place + 1} (${clip.name})`]);
     parts.push([{ type: "text", text: narration }, `The narration of example ${place + 1}`]);
   }
