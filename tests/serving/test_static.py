@@ -31,6 +31,7 @@ OPTIONS = [
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
 KEY = "a-key"
+NO_QUESTIONS = {"train": {"prompts": [""]}}
 PATIENCE_MS = 60_000
 DONE = ".answer[data-state=done]"
 
@@ -63,8 +64,20 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(tiny_bundle: Path, examples: Path, browser: Browser) -> Iterator[Server]:
-    options = ("--bundle", f"other={tiny_bundle}", "--examples", str(examples), "--api-key", KEY)
+def narrating_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of a model that was trained without questions."""
+    folder = shutil.copytree(tiny_bundle, tmp_path_factory.mktemp("narrating") / "bundle")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"params": NO_QUESTIONS}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(
+    tiny_bundle: Path, narrating_bundle: Path, examples: Path, browser: Browser
+) -> Iterator[Server]:
+    bundle = f"other={narrating_bundle}"
+    options = ("--bundle", bundle, "--examples", str(examples), "--api-key", KEY)
     with serve(tiny_bundle, *options, "--num-decoders", "1", "--num-threads", "1") as server:
         yield server
 
