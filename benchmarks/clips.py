@@ -43,6 +43,8 @@ def config(processes: int = 1) -> ClipsConfig:
         max_pixels=Limits.max_pixels,
         shard_size=1024,
         processes=processes,
+        executor="local",
+        scheduler=None,
     )
 
 

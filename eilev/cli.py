@@ -8,11 +8,14 @@ from importlib import import_module
 # Modules of eilev.commands, and what `eilev --help` says of them.
 COMMANDS = {
     "describe": "measure a corpus or episodes",
+    "export": "write a checkpoint as an ONNX bundle; check a bundle",
     "narrate": "narrate your own video, with narrated ones as examples",
     "params": "compose params.yaml from profiles; explain its keys",
     "plan": "what a run costs: parameters, memory, operations, disk, hours",
+    "probe": "ask a served model whether it reads the videos of its context",
     "serve": "answer requests over HTTP from exported models",
     "show": "draw episodes as a page",
+    "trace": "lead an answer back to data, parameters and code",
 }
 
 

@@ -23,11 +23,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        _raise_if_full(error, path)
-        raise
+        with naming_the_full(path):
+            yield temporary
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -40,11 +38,9 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        yield temporary
-        replace_dir(temporary, path)
-    except OSError as error:
-        _raise_if_full(error, path)
-        raise
+        with naming_the_full(path):
+            yield temporary
+            replace_dir(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -55,10 +51,16 @@ def replace_dir(source: Path, target: Path) -> None:
     source.replace(target)
 
 
-def _raise_if_full(error: OSError, path: Path) -> None:
-    """Name the file that met a full disk; the system does not."""
-    if error.errno in _FULL and error.filename is None:
-        raise OSError(error.errno, f"{error.strerror}, nothing of it is kept", str(path)) from error
+@contextmanager
+def naming_the_full(path: Path) -> Iterator[None]:
+    """Name the file that meets a full disk; the system does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        told = f"{error.strerror}, nothing of it is kept"
+        raise OSError(error.errno, told, str(path)) from error
 
 
 def write_json(value: Any, path: Path) -> None:

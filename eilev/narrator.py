@@ -100,7 +100,7 @@ class Narrator:
                 and the seconds to centre the model's window on, or frames, uint8 (time, height,
                 width, 3). The text is the video's narration; the last one is a prompt or None.
             max_new_tokens: most tokens to write.
-            num_beams: 1 is greedy; more need a checkpoint.
+            num_beams: 1 is greedy.
             length_penalty: of the beams; below 0 prefers short narrations.
 
         Raises:
@@ -165,12 +165,10 @@ def _open_bundle(folder: Path) -> tuple[Backend, NarrationDefaults]:
         raise DataError(_not_installed(folder, "bundle", "serve", error)) from error
     engine = OnnxEngine.load(folder)
     manifest = engine.manifest
-    # What the pipeline wrote; other bundles need not have it.
-    clips = manifest.params.get("clips", {})
     defaults = NarrationDefaults(
         num_frames=manifest.num_frames,
         frame_size=manifest.frame_size,
-        window_s=float(clips.get("window_s", NarrationDefaults().window_s)),
+        window_s=manifest.clip.window_s,
         prompt=manifest.prompt,
     )
     return engine, defaults

@@ -40,6 +40,8 @@ PREDICTIONS = DATA / "evaluate" / "predictions.parquet"
 EVALUATION_PLOTS = DATA / "evaluate" / "plots"
 
 BUNDLE = DATA / "export" / "bundle"
+# A bundle in each further precision, by its name.
+PRECISIONS = DATA / "export" / "precisions"
 EXPORT_METRICS = DATA / "export" / "metrics.json"
 
 REPORT = DATA / "report"

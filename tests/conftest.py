@@ -1,5 +1,7 @@
 """Fixtures that several folders of tests use."""
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,13 +54,13 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def llama_bundle(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The exported bundle of a tiny BLIP-2 around that language model."""
+    """The exported bundle of a tiny BLIP-2 around that language model, its weights beside it."""
     from tests.tiny import write_tiny_bundle
     from tests.tiny_llama import tiny_llama_model
 
     folder = tmp_path_factory.mktemp("tiny-llama") / "bundle"
     folder.mkdir()
-    write_tiny_bundle(folder, tiny_llama_model(tiny_llama))
+    write_tiny_bundle(folder, tiny_llama_model(tiny_llama), inline_bytes=0)
     return folder
 
 
@@ -74,6 +76,22 @@ def t5_bundle(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     loaded.model.eval()
     write_tiny_bundle(folder, loaded)
     return folder
+
+
+@pytest.fixture(scope="session")
+def half_bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The tiny model in fp16 by `eilev export`, and what that prints."""
+    from eilev.cli import main
+    from eilev.model.checkpoint import save_model
+    from tests.narrators import DEFAULTS
+    from tests.tiny import tiny_model
+
+    folder, loaded, text = tmp_path_factory.mktemp("half"), tiny_model(), io.StringIO()
+    save_model(loaded.model, loaded.codec, loaded.preprocessing, folder / "checkpoint", DEFAULTS)
+    given = [str(folder / "checkpoint"), str(folder / "bundle"), "--precision", "fp16"]
+    with redirect_stdout(text):
+        main(["export", *given, "--max-new-tokens", "6"])
+    return folder / "bundle", text.getvalue()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-from eilev.bundle.manifest import Manifest
 from eilev.inputs.defaults import NarrationDefaults
 from eilev.model.checkpoint import save_model
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, PROMPT, tiny_model
@@ -20,9 +19,6 @@ def write_models(folder: Path, tiny_bundle: Path) -> dict[str, Path]:
     checkpoint, bundle = folder / "checkpoint", folder / "bundle"
     save_model(loaded.model, loaded.codec, loaded.preprocessing, checkpoint, DEFAULTS)
     shutil.copytree(tiny_bundle, bundle)
-    manifest = Manifest.load(bundle)
-    clips = {"window_s": DEFAULTS.window_s}
-    manifest.model_copy(update={"params": {"clips": clips}}).write(bundle)
     return {"checkpoint": checkpoint, "bundle": bundle}
 
 

@@ -58,10 +58,10 @@ def tiny_model(seed=0, **changes) -> LoadedModel:
     return LoadedModel(model, codec, Preprocessing(IMAGE_SIZE))
 
 
-def write_tiny_bundle(folder, loaded: LoadedModel) -> None:
-    """An ONNX bundle; takes a while, so use the fixtures."""
-    info = BundleInfo(
+def tiny_info() -> BundleInfo:
+    return BundleInfo(
         num_frames=NUM_FRAMES,
+        window_s=1.0,
         frame_size=2 * IMAGE_SIZE,
         prompt=PROMPT,
         max_new_tokens=6,
@@ -70,7 +70,11 @@ def write_tiny_bundle(folder, loaded: LoadedModel) -> None:
         params={"seed": 0},
         metrics={},
     )
-    write_bundle(loaded, info, folder)
+
+
+def write_tiny_bundle(folder, loaded: LoadedModel, **options) -> None:
+    """An ONNX bundle; takes a while, so use the fixtures."""
+    write_bundle(loaded, tiny_info(), folder, **options)
 
 
 def tiny_clips(num_clips, seed=0):

@@ -97,10 +97,16 @@ def overwrite(path: Path, source: Path, start: float, end: float) -> Path:
 
 def turn_right(path: Path, source: Path) -> Path:
     """A copy of an MP4 that a player must turn by 90 degrees, as phones write them."""
+    return turn(path, source, 0, 1, -1, 0)
+
+
+def turn(path: Path, source: Path, a: int, b: int, c: int, d: int) -> Path:
+    """A copy of an MP4 of which a player moves x, y to a x + c y, b x + d y."""
     content = bytearray(source.read_bytes())
     # The matrix of a version 0 tkhd box.
     start = content.index(b"tkhd") + 44
-    content[start : start + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    rows = a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30
+    content[start : start + 36] = struct.pack(">9i", *rows)
     path.write_bytes(content)
     return path
 

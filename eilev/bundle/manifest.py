@@ -1,6 +1,7 @@
 """The record of an exported bundle, which the exporter writes and the server reads; no torch.
 
-A bundle is a folder: ONNX graphs, tokenizer files, preprocessor_config.json and manifest.json.
+A bundle is a folder: ONNX graphs (of a large model with their weights in files beside them),
+tokenizer files, preprocessor_config.json and manifest.json.
 """
 
 import hashlib
@@ -10,15 +11,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from eilev.config.section import Positive, Section
+from eilev.bundle.rules import FRAME_CHOICE, LAYOUTS, PIXELS, Family
+from eilev.config.section import Positive, Section, Share
 from eilev.io import DataError, sha256, write_json
 
 MANIFEST_FILE = "manifest.json"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 VISION, EMBED, ENCODER, DECODER = "vision.onnx", "embed.onnx", "encoder.onnx", "decoder.onnx"
 
-Family = Literal["decoder_only", "encoder_decoder"]
+# fp16: as transformers loads a checkpoint in half precision. int8: the weights of matrix products
+# and embeddings, activations as they come.
+Precision = Literal["fp32", "fp16", "int8"]
 GRAPHS: dict[Family, tuple[str, ...]] = {
     "decoder_only": (VISION, EMBED, DECODER),
     "encoder_decoder": (VISION, EMBED, ENCODER, DECODER),
@@ -57,6 +61,28 @@ class ImageFormat(Section):
     std: Channels
 
 
+class Clip(Section):
+    """How frames become a clip: `num_frames` of them out of `window_s` seconds around a time."""
+
+    choice: str
+    pixels: str
+    num_frames: Positive
+    window_s: Annotated[float, Field(gt=0.0)]
+
+
+class MeasuredParity(Section):
+    """How the bundle compares with the torch model in float32 on the same episodes.
+
+    action_agreement: share of narrations with the same verb and noun; null where no lexicon says
+    which words these are.
+    """
+
+    episodes: Positive
+    max_logit_difference: Annotated[float, Field(ge=0.0)]
+    identical_narrations: Annotated[int, Field(ge=0)]
+    action_agreement: Share | None
+
+
 def _is_ours(version: int) -> int:
     if version != FORMAT_VERSION:
         raise ValueError(
@@ -71,14 +97,20 @@ class Manifest(Section):
 
     format_version: Annotated[int, AfterValidator(_is_ours)]
     family: Family
-    # sha256 of every file of the folder but the manifest.
+    precision: Precision
+    # sha256 of every file of the folder but the manifest, and their bytes together.
     files: dict[str, str]
-    num_frames: Positive
+    num_bytes: Positive
+    clip: Clip
     # Side in pixels of the decoder's squares, as in training, before they are preprocessed.
     frame_size: Positive
     num_query_tokens: Positive
     hidden_size: Positive
     vocab_size: Positive
+    # Tokens that the tokenizer knows; the model may have rows for more.
+    tokenizer_size: Positive
+    # Order of prompts, narrations and newlines (eilev/bundle/rules.py).
+    layout: str
     # Prompt and new tokens together; null where positions are relative.
     max_length: Positive | None
     cache: CacheShape
@@ -89,6 +121,8 @@ class Manifest(Section):
     max_new_tokens: Positive
     opset: Positive
     git_revision: str | None
+    # Null until it was compared.
+    parity: MeasuredParity | None
     params: dict[str, Any]
     metrics: dict[str, Any]
 
@@ -101,6 +135,23 @@ class Manifest(Section):
             if Path(name).name != name:
                 raise ValueError(f"'files' has '{name}', which is not a plain file name")
         return self
+
+    @model_validator(mode="after")
+    def _has_known_rules(self) -> Self:
+        known = {
+            "clip.choice": (self.clip.choice, FRAME_CHOICE),
+            "clip.pixels": (self.clip.pixels, PIXELS),
+            "layout": (self.layout, LAYOUTS[self.family]),
+        }
+        for field, (found, ours) in known.items():
+            if found != ours:
+                raise ValueError(f"'{field}' is '{found}'; this version of EILeV knows '{ours}'")
+        return self
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of every clip."""
+        return self.clip.num_frames
 
     @property
     def takes_questions(self) -> bool:
@@ -127,18 +178,14 @@ class Manifest(Section):
         except FileNotFoundError as error:
             raise BundleError(f"{path}: no such file; export a bundle first") from error
         except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, item['loc'])) or 'top level'}: {item['msg']}"
-                for item in error.errors()
-            )
-            raise BundleError(f"{path}: {problems}") from error
+            raise BundleError(f"{path}: {_problems(error)}") from error
 
     def write(self, folder: Path) -> None:
         """Write manifest.json."""
         write_json(self.model_dump(mode="json"), folder / MANIFEST_FILE)
 
     def verify(self, folder: Path) -> None:
-        """Compare every file with its checksum.
+        """Compare every file with its checksum; none is read as a whole.
 
         Raises:
             BundleError: a file is missing or altered; it is named.
@@ -151,3 +198,13 @@ class Manifest(Section):
                 raise BundleError(
                     f"{path}: altered since the export (sha256 differs); export again"
                 )
+
+
+def _problems(error: ValidationError) -> str:
+    """Every field and what is wrong with it; of a manifest of another format only that it is."""
+    problems = {
+        ".".join(map(str, item["loc"])) or "top level": item["msg"] for item in error.errors()
+    }
+    name = "format_version"
+    shown = {name: problems[name]} if name in problems else problems
+    return "; ".join(f"{field}: {problem}" for field, problem in shown.items())

@@ -12,10 +12,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from eilev.bundle.agreement import check_agreement
 from eilev.bundle.answers import Answer, Writing
 from eilev.bundle.batch import Batch, Logits, TokenIds
+from eilev.bundle.beams import Beams, beam_ends, search
 from eilev.bundle.manifest import DECODER, EMBED, ENCODER, GRAPHS, VISION, BundleError, Manifest
-from eilev.bundle.rows import Array, Rows
+from eilev.bundle.rows import Array, Rows, no_positions
+from eilev.bundle.sampling import mean_log_likelihoods
 from eilev.bundle.sessions import Graph, Value, open_graph
 from eilev.clips.frame_choice import Frames
 from eilev.inputs.interleave import Layout, check_length, interleave
@@ -49,7 +52,8 @@ class OnnxEngine:
             num_threads: CPU threads of one operator; all that this process may use if None.
 
         Raises:
-            BundleError: a file is missing, altered, unreadable or of another format version.
+            BundleError: a file is missing, altered, unreadable or of another format version, or
+                the manifest says something else than the graphs.
         """
         manifest = Manifest.load(folder)
         manifest.verify(folder)
@@ -59,6 +63,7 @@ class OnnxEngine:
         except DataError as error:
             raise BundleError(str(error)) from error
         graphs = {name: open_graph(folder / name, num_threads) for name in GRAPHS[manifest.family]}
+        check_agreement(manifest, graphs, codec, preprocessing, folder)
         return cls(manifest, codec, preprocessing, graphs)
 
     def narrate(self, turns: Sequence[Turn], clips: Sequence[Frames], max_new_tokens: int) -> str:
@@ -70,16 +75,22 @@ class OnnxEngine:
         requests: Sequence[Request],
         max_new_tokens: int,
         num_beams: int = 1,
-        length_penalty: float = 1.0,  # noqa: ARG002  (of beams; the interface is TorchEngine's)
+        length_penalty: float = 1.0,
     ) -> list[str]:
-        """Narrate the last turns of several episodes in one batch, greedily; see `write`.
+        """Narrate the last turns of several episodes: greedily in one batch, else see `Beams`.
 
         Raises:
-            ValueError: beams are asked for, or as `write`.
+            ValueError: as `write`.
         """
-        if num_beams != 1:
-            raise ValueError("a bundle narrates greedily; beams need the checkpoint in torch")
-        return [answer.text for answer in self.complete(requests, Writing(max_new_tokens))]
+        if num_beams == 1:
+            return [answer.text for answer in self.complete(requests, Writing(max_new_tokens))]
+        ends = beam_ends(self.codec, self._encoder_decoder)
+        beams = Beams(num_beams, length_penalty, max_new_tokens, ends)
+        layouts, texts = self._layouts(requests, max_new_tokens), list[str]()
+        for layout, (turns, clips) in zip(layouts, requests, strict=True):
+            rows, logits = self.prefill(layout, self.features(turns, clips))
+            texts.append(self.codec.decode(search(self, rows, logits[0, -1], beams)).strip())
+        return texts
 
     def complete(self, requests: Sequence[Request], writing: Writing) -> list[Answer]:
         """The answers of `write` when they are finished."""
@@ -98,9 +109,7 @@ class OnnxEngine:
             ValueError: clips do not fit the turns, a clip has another number of frames, or the
                 turn to narrate has its narration.
         """
-        if any(turns and turns[-1].narration is not None for turns, _ in requests):
-            raise ValueError("the last turn has its narration already")
-        layouts = [self.layout(turns, writing.max_new_tokens) for turns, _ in requests]
+        layouts = self._layouts(requests, writing.max_new_tokens)
         batch, answers = Batch(self), list[Answer]()
         for layout, (turns, clips) in zip(layouts, requests, strict=True):
             rows, logits = self.prefill(layout, self.features(turns, clips))
@@ -138,12 +147,11 @@ class OnnxEngine:
         """
         layout = self.layout(turns)
         # An encoder-decoder's prompt has one position, the start; the narration is fed after it.
-        rows, logits = self.prefill(layout, self.features(turns, clips), last_only=False)
+        rows, first = self.prefill(layout, self.features(turns, clips), last_only=False)
+        logits: list[Logits] = [*first]
         if self._encoder_decoder and len(layout.labels) > 1:
-            later = self.step(rows, np.array([layout.labels[:-1]]))[1]
-            logits = np.concatenate([logits, later], axis=1)
-        every: Logits = logits[0]
-        return every
+            logits += [*self.step(rows, np.array([layout.labels[:-1]]))[1]]
+        return np.concatenate(logits)
 
     def score(
         self,
@@ -179,7 +187,7 @@ class OnnxEngine:
             if ids.shape[1] > 1:
                 _, later = self.step(rows.repeated(len(chunk), self.place), ids[:, :-1])
                 logits = np.concatenate([logits, later], axis=1)
-            scores += _mean_log_likelihoods(logits, ids, [len(tokens) for tokens in chunk])
+            scores += mean_log_likelihoods(logits, ids, [len(tokens) for tokens in chunk])
         return scores
 
     def encode_candidates(self, candidates: Sequence[str]) -> list[list[int]]:
@@ -264,13 +272,13 @@ class OnnxEngine:
             -1, self.manifest.hidden_size
         )
         if not self._encoder_decoder:
-            rows = context or Rows(np.zeros((1, 0), np.int64), self._empty_cache())
+            rows = context or self._no_positions()
             wanted = np.arange(ids.shape[1])[-1 if last_only else None :]
             prompt = {"inputs_embeds": embeds, "logits_to_keep": wanted}
             return self._continue(rows, ids.shape[1], prompt)
         mask = np.ones_like(ids)
         cross = self.graphs[ENCODER].run({"inputs_embeds": embeds, "attention_mask": mask})
-        rows = Rows(np.zeros((1, 0), np.int64), self._empty_cache(), mask, cross)
+        rows = replace(self._no_positions(), encoder_mask=mask, cross=cross)
         return self.step(rows, np.full((1, 1), self.manifest.tokens.decoder_start))
 
     def step(self, rows: Rows, tokens: TokenIds) -> tuple[Rows, Logits]:
@@ -306,9 +314,17 @@ class OnnxEngine:
         clip = np.zeros((self.manifest.num_frames, size, size, 3), dtype=np.uint8)
         self.complete([([Turn(self.manifest.prompt, None)], [clip])], Writing(2))
 
+    def _layouts(self, requests: Sequence[Request], max_new_tokens: int) -> list[Layout]:
+        if any(turns and turns[-1].narration is not None for turns, _ in requests):
+            raise ValueError("the last turn has its narration already")
+        return [self.layout(turns, max_new_tokens) for turns, _ in requests]
+
     @property
     def _encoder_decoder(self) -> bool:
         return self.manifest.family == "encoder_decoder"
+
+    def _no_positions(self) -> Rows:
+        return no_positions(self.manifest.cache, self.float_type, self.place)
 
     def _continue(
         self, rows: Rows, num_new: int, inputs: Mapping[str, Array | Value]
@@ -323,20 +339,3 @@ class OnnxEngine:
         logits: Logits = outputs.pop("logits").numpy()
         cache = {name.replace("present_", "past_"): value for name, value in outputs.items()}
         return replace(rows, mask=mask, cache=cache), logits
-
-    def _empty_cache(self) -> dict[str, Value]:
-        shape = self.manifest.cache
-        empty = np.zeros((1, shape.num_heads, 0, shape.head_dim), dtype=self.float_type)
-        return {
-            f"past_{part}_{layer}": self.place(empty)
-            for layer in range(shape.num_layers)
-            for part in ("key", "value")
-        }
-
-
-def _mean_log_likelihoods(logits: Logits, ids: TokenIds, lengths: Sequence[int]) -> list[float]:
-    """Mean over the first `lengths` tokens of each row: logits (rows, length, vocabulary)."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    normaliser = np.log(np.exp(shifted).sum(axis=-1))
-    chosen = np.take_along_axis(shifted, ids[..., None], axis=-1)[..., 0] - normaliser
-    return [float(row[:length].mean()) for row, length in zip(chosen, lengths, strict=True)]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from eilev.bundle.manifest import CacheShape
 from eilev.bundle.sessions import Value
 
 Mask = npt.NDArray[np.int64]
@@ -55,6 +56,15 @@ class Rows:
         """The first positions of a single row of a decoder without an encoder."""
         cache = _each(self.cache, lambda array: array[:, :, :length].copy())
         return Rows(self.mask[:, :length].copy(), _placed(cache, place))
+
+
+def no_positions(shape: CacheShape, dtype: type[np.floating[Any]], place: Place) -> Rows:
+    """A row that has seen nothing yet, with keys and values of a type."""
+    empty = np.zeros((1, shape.num_heads, 0, shape.head_dim), dtype=dtype)
+    names = [
+        f"past_{part}_{layer}" for layer in range(shape.num_layers) for part in ("key", "value")
+    ]
+    return Rows(np.zeros((1, 0), np.int64), _placed(dict.fromkeys(names, empty), place))
 
 
 def joined(first: Rows, second: Rows, place: Place) -> Rows:

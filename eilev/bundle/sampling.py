@@ -1,5 +1,6 @@
-"""How the next token is chosen: greedily, or drawn from what temperature, top_k and top_p leave."""
+"""How the next token is chosen (greedily, or drawn), and how likely tokens are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,3 +61,13 @@ def draw_probabilities(logits: Row, sampling: Sampling) -> npt.NDArray[np.float6
         kept[order[1:][before[1:] >= sampling.top_p]] = 0.0
         kept /= kept.sum()
     return kept
+
+
+def mean_log_likelihoods(
+    logits: npt.NDArray[np.floating], ids: npt.NDArray[np.int64], lengths: Sequence[int]
+) -> list[float]:
+    """Mean over the first `lengths` tokens of each row: logits (rows, length, vocabulary)."""
+    shifted = logits.astype(np.float32) - logits.max(axis=-1, keepdims=True)
+    normaliser = np.log(np.exp(shifted).sum(axis=-1))
+    chosen = np.take_along_axis(shifted, ids[..., None], axis=-1)[..., 0] - normaliser
+    return [float(row[:length].mean()) for row, length in zip(chosen, lengths, strict=True)]

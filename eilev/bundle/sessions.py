@@ -36,6 +36,11 @@ class Graph:
         """Of its floating point inputs, keys and values among them."""
         return np.float16 if "tensor(float16)" in self.inputs.values() else np.float32
 
+    def shape(self, name: str) -> tuple[int | str, ...] | None:
+        """Of an input or output; axes without a fixed size have names. None: there is none."""
+        nodes = [*self.session.get_inputs(), *self.session.get_outputs()]
+        return next((tuple(node.shape) for node in nodes if node.name == name), None)
+
     def run(self, inputs: Mapping[str, Value | npt.NDArray[Any]]) -> dict[str, Value]:
         """Outputs by name; they stay on the device, where the next run takes them from."""
         binding = self.session.io_binding()

@@ -256,7 +256,7 @@ def _turn_of(frame: Any) -> Turn:
 def _right_angles(matrix: NDArray[np.int32]) -> Turn:
     turn = tuple(int(np.sign(value)) for value in matrix[[0, 1, 3, 4]])
     a, b, c, d = turn
-    if abs(a * d - b * c) != 1 or (a and b):
+    if abs(a * d - b * c) != 1 or (a and b) or (c and d):
         raise RefusedError("a player turns it by an angle that is not a multiple of 90 degrees")
     return a, b, c, d
 

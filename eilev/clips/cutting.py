@@ -1,11 +1,8 @@
-"""The clips of a narration table, cut by several processes and put into the table's order."""
+"""Cuts the clips of a narration table, in processes that may crash."""
 
 import io
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from eilev.clips.decoder import Decoder, Video
+from eilev.clips.fetching import Fetched
 from eilev.clips.limits import Allow, Limits, VideoError
 from eilev.clips.process import WorkerPool
 from eilev.config.clips import ClipsConfig
@@ -32,11 +30,13 @@ class Cut:
 
 @dataclass(frozen=True)
 class Job:
-    """Clips of one video: their rows in the table, and their times in seconds."""
+    """Clips of one video: its path or address, their rows in the table, their times in seconds."""
 
-    path: str
+    video: str
     rows: tuple[int, ...]
     times_s: tuple[float, ...]
+    # Where the video lies on this machine.
+    path: str = ""
 
 
 class Cutter:
@@ -45,13 +45,13 @@ class Cutter:
     def __init__(self, config: ClipsConfig) -> None:
         self._config = config
         # Jobs of one video follow one another: its packets are read once.
-        self._video: tuple[str, Video] | None = None
+        self._video: tuple[tuple[str, str], Video] | None = None
 
     def __call__(self, job: Job, allow: Allow) -> Iterator[tuple[int, Cut]]:
         """Yield the clips' places in the job and what was cut, as they come."""
         config = self._config
         try:
-            video = self._open(job.path, allow)
+            video = self._open(job, allow)
         except VideoError as error:
             yield from ((place, Cut(error=str(error))) for place in range(len(job.rows)))
             return
@@ -63,11 +63,14 @@ class Cutter:
             else:
                 yield place, Cut(tuple(clip), video.decoder)
 
-    def _open(self, path: str, allow: Allow) -> Video:
-        if self._video is None or self._video[0] != path:
+    def _open(self, job: Job, allow: Allow) -> Video:
+        # Copies of several videos may lie at one path, one after the other.
+        key = (job.video, job.path)
+        if self._video is None or self._video[0] != key:
             limits = Limits(max_pixels=self._config.max_pixels)
-            video = Video(Path(path), self._config.frame_size, limits, allow=allow)
-            self._video = (path, video)
+            size = self._config.frame_size
+            video = Video(Path(job.path), size, limits, name=job.video, allow=allow)
+            self._video = (key, video)
         return self._video[1]
 
     def _to_jpeg(self, frame: NDArray[np.uint8]) -> bytes:
@@ -78,31 +81,45 @@ class Cutter:
         return buffer.getvalue()
 
 
-def cut_in_table_order(
-    paths: Sequence[str], times_s: Sequence[float], config: ClipsConfig
-) -> Iterator[Cut]:
-    """Cut a clip for every row of a table.
+class CutterPool:
+    """Processes that cut, and copies of remote videos, for as many threads."""
 
-    The result does not depend on the number of processes. Clips of a table that mixes videos wait
-    in memory for theirs.
-    """
-    waiting: dict[int, Cut] = {}
-    next_row = 0
-    for job, cuts in _cut_all(_jobs(paths, times_s), config):
-        waiting.update(zip(job.rows, cuts, strict=True))
-        while next_row in waiting:
-            yield waiting.pop(next_row)
-            next_row += 1
+    def __init__(self, config: ClipsConfig, num_workers: int) -> None:
+        self._workers = WorkerPool(Cutter(config), num_workers)
+        self._fetched = Fetched(num_workers)
+
+    def cut(self, job: Job) -> list[Cut]:
+        """Cut a job's clips, in order; those that a crash or a hang cost have that for a reason.
+
+        Raises:
+            DataError: a remote video can't be downloaded.
+        """
+        cuts: dict[int, Cut] = {}
+        reason = "no such file"
+        with self._fetched.local(job.video) as path:
+            try:
+                if path is not None:
+                    reason = "not decoded"
+                    cuts.update(self._workers.ask(replace(job, path=path)))
+            except ValueError as error:
+                reason = str(error)
+        lost = Cut(error=f"{job.video}: {reason}")
+        return [cuts.get(place, lost) for place in range(len(job.rows))]
+
+    def stop(self) -> None:
+        """End the processes and remove the copies."""
+        self._workers.stop()
+        self._fetched.close()
 
 
-def _jobs(paths: Sequence[str], times_s: Sequence[float]) -> list[Job]:
+def jobs_of(videos: Sequence[str], times_s: Sequence[float]) -> list[Job]:
     """The work by video, in the order in which the videos appear."""
     rows: dict[str, list[int]] = {}
-    for row, path in enumerate(paths):
-        rows.setdefault(path, []).append(row)
+    for row, video in enumerate(videos):
+        rows.setdefault(video, []).append(row)
     return [
-        Job(path, part, tuple(float(times_s[row]) for row in part))
-        for path, all_rows in rows.items()
+        Job(video, part, tuple(float(times_s[row]) for row in part))
+        for video, all_rows in rows.items()
         for part in _parts(all_rows)
     ]
 
@@ -110,35 +127,3 @@ def _jobs(paths: Sequence[str], times_s: Sequence[float]) -> list[Job]:
 def _parts(rows: Sequence[int]) -> list[tuple[int, ...]]:
     size = _CLIPS_PER_JOB
     return [tuple(rows[start : start + size]) for start in range(0, len(rows), size)]
-
-
-def _cut_all(jobs: Sequence[Job], config: ClipsConfig) -> Iterator[tuple[Job, list[Cut]]]:
-    """Results of all jobs in order, with a bounded number of them not yet yielded."""
-    pool = WorkerPool(Cutter(config), min(config.processes, len(jobs)))
-    threads = ThreadPoolExecutor(config.processes)
-    waiting = iter(jobs)
-    futures: deque[Future[tuple[Job, list[Cut]]]] = deque()
-    try:
-        futures.extend(
-            threads.submit(_cut, job, pool) for job in islice(waiting, config.processes + 1)
-        )
-        while futures:
-            yield futures.popleft().result()
-            futures.extend(threads.submit(_cut, job, pool) for job in islice(waiting, 1))
-    finally:
-        for future in futures:
-            future.cancel()
-        pool.stop()
-        threads.shutdown()
-
-
-def _cut(job: Job, pool: WorkerPool[Job, tuple[int, Cut]]) -> tuple[Job, list[Cut]]:
-    """Cut a job's clips; those that a crash or a hang cost have that for their reason."""
-    cuts: dict[int, Cut] = {}
-    reason = "not decoded"
-    try:
-        cuts.update(pool.ask(job))
-    except ValueError as error:
-        reason = str(error)
-    lost = Cut(error=f"{job.path}: {reason}")
-    return job, [cuts.get(place, lost) for place in range(len(job.rows))]

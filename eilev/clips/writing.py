@@ -9,12 +9,13 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from eilev import schema
-from eilev.clips.cutting import cut_in_table_order
+from eilev.clips.execution import cut_in_table_order
 from eilev.clips.resumption import Place, Unfinished, shard_name
 from eilev.clips.store import INDEX, ROWS_PER_BATCH
 from eilev.config.clips import ClipsConfig
 from eilev.io import DataError, fingerprint
 from eilev.parquet import write_table
+from eilev.remote import find_file, is_remote
 
 
 def write_clips(
@@ -22,8 +23,8 @@ def write_clips(
 ) -> pd.DataFrame:
     """Decode the clip of every narration (schema.NARRATIONS) and write them to `out_dir`.
 
-    A video that can't be decoded costs its own clips only. The result does not depend on the number
-    of processes, nor on whether a run was stopped; `out_dir` is replaced only on success.
+    A video that can't be decoded costs its own clips only. The result does not depend on where and
+    in how many processes, nor on whether a run was stopped; `out_dir` is replaced only on success.
 
     Args:
         narrations: the table.
@@ -35,7 +36,8 @@ def write_clips(
         The index (schema.CLIPS_INDEX), in the order of `narrations`.
 
     Raises:
-        DataError: no clip at all could be decoded.
+        DataError: no clip at all could be decoded, or a remote video can't be read.
+        OSError: the disk is full, or the cluster can't go on.
     """
     unfinished = Unfinished(out_dir, _made_from(narrations, config, code))
     places = _write_shards(narrations, config, unfinished)
@@ -117,22 +119,25 @@ def _made_from(
     narrations: pd.DataFrame, config: ClipsConfig, code: Sequence[Path]
 ) -> Callable[[int, int], str]:
     """The fingerprint of everything that the clips of some rows depend on."""
-    settings = config.model_dump(exclude={"processes"})
+    settings = config.model_dump(exclude=set(config.FREE))
     columns = narrations[["narration_id", "video_path", "timestamp_s"]]
 
     def made_from(start: int, end: int) -> str:
         rows = columns.iloc[start:end]
-        videos = {path: _version(Path(path)) for path in rows["video_path"].unique()}
+        videos = {path: _version(path) for path in rows["video_path"].unique()}
         asked = {"clips": settings, "rows": rows.to_numpy().tolist(), "videos": videos}
         return fingerprint(asked, code)
 
     return made_from
 
 
-def _version(video: Path) -> tuple[int, int] | None:
-    """Length and time of a file, without reading it; None where there is none."""
+def _version(video: str) -> tuple[int, int | str] | None:
+    """Length, and time or tag, of a file without reading it; None where there is none."""
+    if is_remote(video):
+        remote = find_file(video)
+        return None if remote is None else (remote.size, remote.etag)
     try:
-        found = video.stat()
+        found = Path(video).stat()
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns

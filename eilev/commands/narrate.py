@@ -36,7 +36,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--prompt", help="asks for the narration; by default the model's own")
     parser.add_argument("--max-new-tokens", type=int, default=32)
-    parser.add_argument("--beams", type=int, default=1, help="more than 1 needs a checkpoint")
+    parser.add_argument("--beams", type=int, default=1, help="1 is greedy")
     parser.add_argument("--length-penalty", type=float, default=1.0, help="of the beams")
     parser.add_argument(
         "--candidate",

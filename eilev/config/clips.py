@@ -1,14 +1,17 @@
 """The section clips: which frames of a video are kept."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from eilev.config.section import Positive, Section
 
 
 class ClipsConfig(Section):
     """Which frames of a video are kept for a narration, by the reference's rules."""
+
+    # Without a say in the result: DVC does not watch them, nor does a bundle tell them.
+    FREE: ClassVar[frozenset[str]] = frozenset({"processes", "executor", "scheduler"})
 
     window_s: Annotated[float, Field(gt=0.0)]
     """Seconds of video that belong to a narration, centred on its time and moved inside the video.
@@ -33,3 +36,15 @@ class ClipsConfig(Section):
     processes: Positive
     """Processes that decode, each with videos of its own. The result does not depend on it; one
     takes up to 250 MiB. The default suits a laptop's 2 cores, the other sources expect 8."""
+    executor: Literal["local", "dask"]
+    """Where they decode: on this machine, or on the workers of a Dask cluster (docs/scale.md), of
+    which each thread is a process. The result does not depend on it."""
+    scheduler: str | None
+    """For `dask`: address of the cluster's scheduler, such as `tcp://10.0.0.1:8786`, or path of its
+    scheduler file."""
+
+    @model_validator(mode="after")
+    def _cluster_has_an_address(self) -> Self:
+        if (self.executor == "dask") != (self.scheduler is not None):
+            raise ValueError("'scheduler' is for executor: dask, which needs one")
+        return self

@@ -18,10 +18,10 @@ class IngestConfig(Section):
     """The annotations: a file, or for `epic_kitchens` and `table` also a folder of them. Relative
     to the repository, or absolute; DVC watches it for changes."""
     videos: str
-    """Folder of the videos, searched with the folders inside it. A narration whose video is not
-    there is rejected and counted. Every `dvc repro` lists it to see whether a video changed: by
-    content where all files together are small, else by size and modification time
-    (docs/sources.md)."""
+    """Folder of the videos, or its address on S3 (`s3://bucket/folder`, docs/scale.md), searched
+    with the folders inside it. A narration whose video is not there is rejected and counted. Every
+    `dvc repro` lists it to see whether a video changed: by content where all files together are
+    small, else by size and modification time (docs/sources.md)."""
     synonyms: str | None
     """For `table` only: file of classes and their words (eilev/sources/synonyms.py); null makes
     every lemma a class of its own. It lies in the folder `annotations`, which DVC watches for

@@ -37,8 +37,8 @@ class Launch:
         if num_running != self.num_processes:
             raise ParamsError(
                 f"{self.path}: num_processes is {self.num_processes}, but the training runs in "
-                f"{num_running}: start it with `accelerate launch --config_file {self.path} "
-                "-m eilev.stages.train`; several processes need distributed_type MULTI_GPU, on "
+                f"{num_running}: start it with `python -m eilev.stages.launch -m "
+                "eilev.stages.train`; several processes need distributed_type MULTI_GPU, on "
                 "CPUs with use_cpu: true; for a single one write num_processes: 1"
             )
 

@@ -61,7 +61,7 @@ def run_variant(variant: str, seed: int, into: Path) -> None:
     folder = into / RUNS / f"{variant}-{seed}"
     prepare(folder, params)
     for stage in OF_AN_EXPERIMENT:
-        subprocess.run(_command(stage, params["train"]["launch"]), cwd=folder, check=True)
+        subprocess.run(_command(stage), cwd=folder, check=True)
     metrics = read_json(folder / paths.METRICS)
     metrics["model"]["seconds"] = read_json(folder / paths.TRAIN_EFFORT)["seconds"]
     write_json(metrics, into / METRICS / f"{folder.name}.json")
@@ -96,12 +96,9 @@ def prepare(folder: Path, params: Mapping[str, Any]) -> None:
         link.symlink_to(shared.absolute())
 
 
-def _command(stage: str, launch_file: str) -> list[str]:
-    module = ["-m", f"eilev.stages.{stage}"]
-    if stage != "train":
-        return [sys.executable, *module]
-    launch = ["-m", "accelerate.commands.launch", "--config_file"]
-    return [sys.executable, *launch, str(Path(launch_file).absolute()), *module]
+def _command(stage: str) -> list[str]:
+    launch = ["-m", "eilev.stages.launch"] if stage == "train" else []
+    return [sys.executable, *launch, "-m", f"eilev.stages.{stage}"]
 
 
 if __name__ == "__main__":

@@ -21,10 +21,11 @@ Encoder-decoder:
                   cross_value_i -> logits (batch, new, V), present_key_i, present_value_i
 
 `logits_to_keep` are positions among the new ones: of a long prompt only the last has a use.
+
+Pixels, features and logits are float32 whatever the model is; embeddings, keys and values are of
+its own type.
 """
 
-import logging
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -36,6 +37,8 @@ import torch
 from torch import Tensor, nn
 
 from eilev.bundle.manifest import DECODER, EMBED, ENCODER, VISION, CacheShape
+from eilev.export.quiet import quiet
+from eilev.export.storage import INLINE_BYTES, save_inside, save_outside
 from eilev.export.traceable import CrossDecoder, Decoder, Encoder, Vision
 from eilev.model.families import DecoderOnly, EncoderDecoder
 from eilev.model.video_blip import VideoBlip
@@ -56,7 +59,9 @@ class Graph:
     outputs: list[str]
 
 
-def export_graphs(model: VideoBlip, num_frames: int, opset: int, folder: Path) -> None:
+def export_graphs(
+    model: VideoBlip, num_frames: int, opset: int, folder: Path, inline_bytes: int = INLINE_BYTES
+) -> None:
     """Write the model's graphs to `folder` and check them.
 
     Decoder-only: vision, embed, decoder. Encoder-decoder: vision, embed, encoder, decoder.
@@ -66,22 +71,32 @@ def export_graphs(model: VideoBlip, num_frames: int, opset: int, folder: Path) -
         num_frames: frames of every clip; fixed in the graphs.
         opset: ONNX operator set.
         folder: an existing folder.
+        inline_bytes: the largest model whose weights lie inside the graphs.
 
     Raises:
         onnx.checker.ValidationError: a graph breaks ONNX's rules.
     """
+    outside = sum(weight.nbytes for weight in model.parameters()) > inline_bytes
+    embeddings: Any = model.get_input_embeddings().weight if outside else None
     with eager_attention(model):
-        for name, graph in graphs(model, num_frames).items():
-            export_graph(graph, opset, folder / name)
+        # The others point at the weights of embed.onnx.
+        for name, graph in sorted(graphs(model, num_frames).items(), key=lambda it: it[0] != EMBED):
+            export_graph(graph, opset, folder / name, embeddings)
 
 
-def export_graph(graph: Graph, opset: int, path: Path) -> None:
+def export_graph(graph: Graph, opset: int, path: Path, embeddings: Tensor | None = None) -> None:
     """Trace, convert, write and check one graph.
+
+    Args:
+        graph: what to export.
+        opset: ONNX operator set.
+        path: of the file.
+        embeddings: of the tokens, where weights are to lie beside the graph (`save_outside`).
 
     Raises:
         onnx.checker.ValidationError: it breaks ONNX's rules.
     """
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         program: Any = torch.onnx.export(
             graph.module.eval(),
             graph.args,
@@ -95,26 +110,16 @@ def export_graph(graph: Graph, opset: int, path: Path) -> None:
     # Each node carries its stack trace, with the paths of this machine.
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
-    program.save(path)
+    if embeddings is None:
+        save_inside(program.model, path)
+    else:
+        save_outside(program.model, path, embeddings)
     onnx.checker.check_model(path, full_check=True)
 
 
 def cache_shape(model: VideoBlip) -> CacheShape:
     """Size of the decoder's self-attention cache."""
     return CacheShape(**asdict(model.family.cache_size(model.language_model.config)))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks on optional packages and on axes that share a name."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)
 
 
 @contextmanager
@@ -134,7 +139,10 @@ def eager_attention(model: VideoBlip) -> Iterator[None]:
 def graphs(model: VideoBlip, num_frames: int) -> dict[str, Graph]:
     """The model's graphs by file name."""
     size = model.vision_model.config.image_size
-    width = model.language_model.config.hidden_size
+    # Nothing but its type and its width is of interest.
+    embeds = torch.zeros(
+        _BATCH, _LENGTH, model.language_model.config.hidden_size, dtype=model.language_model.dtype
+    )
     pixels = torch.zeros(_VIDEOS, 3, num_frames, size, size)
     ids = torch.zeros(_BATCH, _LENGTH, dtype=torch.long)
     batch_length = {0: "batch", 1: "length"}
@@ -149,11 +157,11 @@ def graphs(model: VideoBlip, num_frames: int) -> dict[str, Graph]:
     shape = cache_shape(model)
     if isinstance(model.family, DecoderOnly):
         decoder = Decoder(model.language_model, model.family)
-        return found | {DECODER: _decoder_graph(decoder, shape, width)}
+        return found | {DECODER: _decoder_graph(decoder, shape, embeds[:, :_NEW])}
     assert isinstance(model.family, EncoderDecoder)  # noqa: S101  (there is no third kind)
     encoder = Graph(
         Encoder(model.language_model, model.family),
-        (torch.zeros(_BATCH, _LENGTH, width), torch.ones_like(ids)),
+        (embeds, torch.ones_like(ids)),
         (batch_length, batch_length),
         ["inputs_embeds", "attention_mask"],
         _names("cross", shape),
@@ -164,12 +172,12 @@ def graphs(model: VideoBlip, num_frames: int) -> dict[str, Graph]:
     }
 
 
-def _decoder_graph(decoder: Decoder, shape: CacheShape, width: int) -> Graph:
-    past, past_axes = _example_cache(shape, _PAST, "past")
+def _decoder_graph(decoder: Decoder, shape: CacheShape, embeds: Tensor) -> Graph:
+    past, past_axes = _example_cache(shape, _PAST, "past", embeds.dtype)
     mask = torch.ones(_BATCH, _PAST + _NEW, dtype=torch.long)
     return Graph(
         decoder,
-        (torch.zeros(_BATCH, _NEW, width), mask, torch.arange(_KEPT), past),
+        (embeds, mask, torch.arange(_KEPT), past),
         ({0: "batch", 1: "new"}, {0: "batch", 1: "total"}, {0: "kept"}, past_axes),
         ["inputs_embeds", "attention_mask", "logits_to_keep", *_names("past", shape)],
         ["logits", *_names("present", shape)],
@@ -177,8 +185,8 @@ def _decoder_graph(decoder: Decoder, shape: CacheShape, width: int) -> Graph:
 
 
 def _cross_decoder_graph(language_model: Any, shape: CacheShape) -> Graph:
-    past, past_axes = _example_cache(shape, _PAST, "past")
-    cross, cross_axes = _example_cache(shape, _LENGTH, "length")
+    past, past_axes = _example_cache(shape, _PAST, "past", language_model.dtype)
+    cross, cross_axes = _example_cache(shape, _LENGTH, "length", language_model.dtype)
     ids = torch.zeros(_BATCH, _NEW, dtype=torch.long)
     mask = torch.ones(_BATCH, _PAST + _NEW, dtype=torch.long)
     encoder_mask = torch.ones(_BATCH, _LENGTH, dtype=torch.long)
@@ -194,12 +202,13 @@ def _cross_decoder_graph(language_model: Any, shape: CacheShape) -> Graph:
 
 
 def _example_cache(
-    shape: CacheShape, length: int, axis: str
+    shape: CacheShape, length: int, axis: str, dtype: torch.dtype
 ) -> tuple[list[tuple[Tensor, Tensor]], list[tuple[Mapping[int, str], Mapping[int, str]]]]:
     size = (_BATCH, shape.num_heads, length, shape.head_dim)
     axes = {0: "batch", 2: axis}
     layers = range(shape.num_layers)
-    return [(torch.zeros(size), torch.zeros(size)) for _ in layers], [(axes, axes) for _ in layers]
+    pairs = [(torch.zeros(size, dtype=dtype), torch.zeros(size, dtype=dtype)) for _ in layers]
+    return pairs, [(axes, axes) for _ in layers]
 
 
 def _names(prefix: str, shape: CacheShape) -> list[str]:

@@ -1,7 +1,8 @@
 """Whether an exported model says what the torch model says, on real episodes."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,8 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from eilev.bundle.manifest import Manifest, MeasuredParity
+from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.clips.cache import ClipSource
 from eilev.clips.frame_choice import Frames
 from eilev.inputs.episode import episode_texts
@@ -34,28 +37,53 @@ class Runner:
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """What a bundle must keep: the largest difference of a logit, and least shares of narrations.
+
+    identical: word for word. same_action: the same verb and noun.
+    """
+
+    max_logit_difference: float
+    identical: float = 0.0
+    same_action: float = 0.0
+
+
+@dataclass(frozen=True)
 class Parity:
-    """How two implementations compare; NaN logits make the difference NaN."""
+    """How two implementations compare; NaN logits make the difference NaN.
+
+    action_agreement: share of narrations with the same verb and noun, None where nothing says
+    which words these are.
+    """
 
     episodes: int
     max_logit_difference: float
     identical_narrations: int
+    action_agreement: float | None = None
 
-    def check(self, max_logit_difference: float) -> None:
-        """Fail unless logits agree within the bound and every narration is identical.
+    def check(self, bounds: Bounds, name: str = "the exported model") -> None:
+        """Fail unless the bundle keeps within bounds; without actions, words count for them.
 
         Raises:
             ParityError: with the figures.
         """
+        identical = self.identical_narrations / self.episodes
+        agreement = identical if self.action_agreement is None else self.action_agreement
         # Written so that NaN fails.
-        close = self.max_logit_difference <= max_logit_difference
-        if not close or self.identical_narrations < self.episodes:
+        close = self.max_logit_difference <= bounds.max_logit_difference
+        if not close or identical < bounds.identical or agreement < bounds.same_action:
             raise ParityError(
-                f"the exported model differs from torch: largest logit difference "
-                f"{self.max_logit_difference:.3g} (allowed {max_logit_difference:.3g}), "
-                f"{self.identical_narrations} of {self.episodes} narrations identical; "
-                f"the earlier bundle is kept"
+                f"{name} differs from torch: largest logit difference "
+                f"{self.max_logit_difference:.3g} (allowed {bounds.max_logit_difference:.3g}), "
+                f"{self.identical_narrations} of {self.episodes} narrations identical "
+                f"(needed {bounds.identical:.0%}), the same action in {agreement:.0%} "
+                f"(needed {bounds.same_action:.0%}); the earlier bundle is kept"
             )
+
+    def record(self, folder: Path) -> None:
+        """Note the comparison in the manifest of a bundle."""
+        manifest = Manifest.load(folder)
+        manifest.model_copy(update={"parity": MeasuredParity(**asdict(self))}).write(folder)
 
 
 def select_episodes(
@@ -84,16 +112,27 @@ def select_episodes(
 
 
 def compare(
-    reference: Runner, candidate: Runner, episodes: Sequence[Request], batch_size: int
+    reference: Runner,
+    candidate: Runner,
+    episodes: Sequence[Request],
+    batch_size: int,
+    action_of: Callable[[str], object] | None = None,
 ) -> Parity:
     """Run both implementations on the same episodes, whose last turns have their narrations.
+
+    Args:
+        reference: one implementation.
+        candidate: the other one.
+        episodes: at least one.
+        batch_size: episodes that are narrated together.
+        action_of: the verb and the noun of a narration.
 
     Raises:
         ValueError: no episodes.
     """
     if not episodes:
         raise ValueError("parity needs at least one episode")
-    differences, identical = [], 0
+    differences, pairs = [], list[tuple[str, str]]()
     with tqdm(total=len(episodes), desc="parity", unit="episode") as progress:
         for start in range(0, len(episodes), batch_size):
             batch = episodes[start : start + batch_size]
@@ -102,10 +141,20 @@ def compare(
                 differences.append(float(np.abs(difference).max()))
                 progress.update()
             queries = [(_without_answer(turns), clips) for turns, clips in batch]
-            pairs = zip(reference.narrate(queries), candidate.narrate(queries), strict=True)
-            identical += sum(ours == theirs for ours, theirs in pairs)
+            pairs += zip(reference.narrate(queries), candidate.narrate(queries), strict=True)
+    identical = sum(ours == theirs for ours, theirs in pairs)
     # numpy's max keeps NaN, Python's may lose it.
-    return Parity(len(episodes), float(np.max(differences)), identical)
+    return Parity(
+        len(episodes), float(np.max(differences)), identical, _agreement(pairs, action_of)
+    )
+
+
+def _agreement(
+    pairs: Sequence[tuple[str, str]], action_of: Callable[[str], object] | None
+) -> float | None:
+    if action_of is None:
+        return None
+    return sum(action_of(ours) == action_of(theirs) for ours, theirs in pairs) / len(pairs)
 
 
 def torch_runner(loaded: LoadedModel, max_new_tokens: int) -> Runner:
@@ -127,6 +176,12 @@ def torch_runner(loaded: LoadedModel, max_new_tokens: int) -> Runner:
         return [loaded.codec.decode(row).strip() for row in tokens.tolist()]
 
     return Runner(logits, narrate)
+
+
+def bundle_runner(folder: Path, max_new_tokens: int) -> Runner:
+    """A bundle as the candidate of `compare`."""
+    engine = OnnxEngine.load(folder)
+    return Runner(engine.prefill_logits, lambda batch: engine.generate(batch, max_new_tokens))
 
 
 def _without_answer(turns: Sequence[Turn]) -> list[Turn]:

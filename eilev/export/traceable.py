@@ -24,7 +24,7 @@ class Vision(nn.Module):
 
     def forward(self, pixel_values: Tensor) -> Tensor:
         """Encode clips."""
-        return self.model.encode_videos(pixel_values)
+        return _float32(self.model.encode_videos(pixel_values))
 
 
 class Decoder(nn.Module):
@@ -57,7 +57,7 @@ class Decoder(nn.Module):
             use_cache=True,
             logits_to_keep=logits_to_keep,
         )
-        return (output.logits, *_flat(cache))
+        return (_float32(output.logits), *_flat(cache))
 
 
 class Encoder(nn.Module):
@@ -121,7 +121,11 @@ class CrossDecoder(nn.Module):
             past_key_values=EncoderDecoderCache(cache, _cache(cross)),
             use_cache=True,
         )
-        return (output.logits, *_flat(cache))
+        return (_float32(output.logits), *_flat(cache))
+
+
+def _float32(tensor: Tensor) -> Tensor:
+    return tensor if tensor.dtype == torch.float32 else tensor.float()
 
 
 def _cache(pairs: Pairs) -> DynamicCache:

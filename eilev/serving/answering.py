@@ -2,18 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import TypeVar
 
 from eilev.bundle.answers import Answer
+from eilev.bundle.rows import Rows
 from eilev.clips.frame_choice import Frames
+from eilev.clips.limits import Limits
 from eilev.serving.decoding import ClipFormat, DecoderPool
+from eilev.serving.fetching import Fetcher
 from eilev.serving.media import MediaError
 from eilev.serving.protocol import ApiError, busy
 from eilev.serving.scheduler import Job, Prompt, Told
-from eilev.serving.service import Asked, SentVideo, invalid_video
+from eilev.serving.sent import SentVideo, context_of, invalid_video, receive
+from eilev.serving.service import Asked
 from eilev.serving.waiting import all_or_none
 
 T = TypeVar("T")
@@ -24,12 +28,21 @@ class Answering:
 
     Args:
         decoders: it owns them from here on.
+        fetcher: of videos that lie elsewhere.
+        limits: of one video.
         max_requests: that hold a place; one more is refused.
         timeout_s: from the last byte of a request to the last token of its answer.
     """
 
-    def __init__(self, decoders: DecoderPool, max_requests: int, timeout_s: float):
-        self._decoders = decoders
+    def __init__(
+        self,
+        decoders: DecoderPool,
+        fetcher: Fetcher,
+        limits: Limits,
+        max_requests: int,
+        timeout_s: float,
+    ) -> None:
+        self._decoders, self._fetcher, self._limits = decoders, fetcher, limits
         self._places = asyncio.Semaphore(max_requests)
         self._max_requests, self._timeout_s = max_requests, timeout_s
         # What they do is wait for the decoding processes.
@@ -82,29 +95,36 @@ class Answering:
 
     async def _job(self, asked: Asked, deadline: float) -> tuple[Job, asyncio.Queue[Told]]:
         """A job for the engine, and where it puts the answers."""
-        context = asked.known_context()
-        videos = asked.videos
-        if context is not None and asked.context is not None:
-            videos = videos[asked.context.num_videos :]
-        features = {
-            number: known
-            for number, video in enumerate(videos)
-            if (known := asked.model.features.get(video.digest)) is not None
-        }
-        new = {number: video for number, video in enumerate(videos) if number not in features}
-        frames = await self._by(deadline, self._frames(asked, new))
+        videos = await self._by(deadline, receive(asked, self._fetcher, self._limits))
+        context = context_of(asked, videos)
+        known = None if context is None else asked.model.contexts.get(context.key)
+        if context is not None and known is not None:
+            videos = videos[context.num_videos :]
+        prompt = await self._by(deadline, self._prompt(asked, videos, known))
         inbox: asyncio.Queue[Told] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         job = Job(
-            Prompt(asked.layout, frames, features, context),
+            prompt,
             asked.writing,
             streamed=asked.streamed,
             deliver=lambda told: _tell(loop, inbox, told),
-            encoded=lambda number, features: asked.keep_features(videos[number].digest, features),
-            prefilled=asked.keep_context,
+            encoded=lambda place, made: asked.model.features.put(videos[place].digest, made),
+            prefilled=lambda rows: context.keep(rows, asked) if context else None,
             candidates=asked.candidates,
         )
         return job, inbox
+
+    async def _prompt(
+        self, asked: Asked, videos: Sequence[SentVideo], context: Rows | None
+    ) -> Prompt:
+        """Frames of the videos after a known context, or what was made of them before."""
+        features = {
+            place: known
+            for place, video in enumerate(videos)
+            if (known := asked.model.features.get(video.digest)) is not None
+        }
+        new = {place: video for place, video in enumerate(videos) if place not in features}
+        return Prompt(asked.layout, await self._frames(asked, new), features, context)
 
     async def _frames(self, asked: Asked, videos: Mapping[int, SentVideo]) -> dict[int, Frames]:
         """Decode videos; one that was sent several times, once."""

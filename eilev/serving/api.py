@@ -47,11 +47,8 @@ EXAMPLE = {
 class Api:
     """The routes."""
 
-    def __init__(
-        self, models: Models, answering: Answering, arrivals: Arrivals, settings: Settings
-    ) -> None:
+    def __init__(self, models: Models, answering: Answering, arrivals: Arrivals):
         self._models, self._answering, self._arrivals = models, answering, arrivals
-        self._place = (models, settings.limits)
         self._metrics = Metrics(models)
         self._created = int(time.time())
 
@@ -83,7 +80,7 @@ class Api:
     async def chat_completions(self, request: Request) -> Response:
         """Narrate the last clip, given clips with narrations before it."""
         async with self._arrivals.body(request) as body:
-            asked = await understood(understand_chat, body, *self._place)
+            asked = await understood(understand_chat, body, self._models)
             answers = self._metrics.watch(asked, self._answering.answers(asked))
             if not asked.streamed:
                 return JSONResponse(whole(asked, await unless_gone(request, last(answers))))
@@ -95,7 +92,7 @@ class Api:
     async def score(self, request: Request) -> Response:
         """How likely each candidate is as the narration of the last clip."""
         async with self._arrivals.body(request) as body:
-            asked = await understood(understand_score, body, *self._place)
+            asked = await understood(understand_score, body, self._models)
             scores = await unless_gone(request, self._answering.scores(asked))
         return JSONResponse(scored(asked, scores))
 
@@ -117,8 +114,8 @@ def create_app(models: Models, answering: Answering, settings: Settings) -> Fast
     arrivals = Arrivals(
         settings.max_body_mib * MIB, settings.max_arriving_mib * MIB, settings.body_timeout_s
     )
-    api = Api(models, answering, arrivals, settings)
-    inference = OpenInference(models, answering, arrivals, settings.limits)
+    api = Api(models, answering, arrivals)
+    inference = OpenInference(models, answering, arrivals)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -1,10 +1,10 @@
 """The videos of a request: URLs to bytes, in the server, and bytes to frames, in another process.
 
-Remote addresses and files are refused: fetching what a stranger names is a door into the server's
-network. Everything is bounded before it is decoded.
+Everything is bounded before it is decoded. Addresses are another module's matter (fetching.py).
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,10 @@ from eilev.clips.limits import Limits, RefusedError, VideoError
 from eilev.clips.opening import container_format
 from eilev.serving.data_urls import DataUrlError, read_data_url
 from eilev.serving.memory import files_in_memory
-from eilev.serving.pictures import is_picture, read_picture
+from eilev.serving.pictures import NAMES, is_heif, is_picture, read_picture
+
+SEND_IT = "send the file itself as data:video/mp4;base64,..."
+_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,30}):", re.I)
 
 
 class MediaError(ValueError):
@@ -59,12 +62,11 @@ def read_payload(url: str, limits: Limits) -> Payload:
     Raises:
         MediaError: another kind of URL, broken base64, too many frames.
     """
-    scheme = url[:20].partition(":")[0].strip()
-    if scheme.lower() != "data":
-        raise MediaError(
-            f"'{scheme}:' is not accepted, videos are never fetched; send the file itself as "
-            "data:video/mp4;base64,..."
-        )
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        raise MediaError(f"this is no URL; {SEND_IT}")
+    if scheme[1].lower() != "data":
+        raise MediaError(f"'{scheme[1]}:' is not accepted; {SEND_IT}")
     try:
         return Payload(read_data_url(url, limits.max_frames))
     except DataUrlError as error:
@@ -99,10 +101,12 @@ def _read_file(path: Path, num_frames: int, size: int, limits: Limits) -> Frames
     """Frames of a video or a picture: its first bytes tell, whatever a client calls it."""
     if is_picture(path):
         return read_picture(path, num_frames, size, limits)
+    if is_heif(path):
+        raise VideoError("the picture is a HEIC, which is not decoded; send a JPEG")
     try:
         container_format(path)
     except RefusedError as error:
-        raise VideoError(f"the video: {error}, and no JPEG, PNG or WebP either") from error
+        raise VideoError(f"the video: {error}, and no {NAMES} either") from error
     return Video(path, size, limits, name="the video").clip(None, 0.0, num_frames)
 
 

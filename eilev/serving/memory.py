@@ -16,7 +16,8 @@ def files_in_memory(contents: Sequence[bytes]) -> Iterator[list[Path]]:
     with ExitStack() as stack:
         paths = []
         for content in contents:
-            file = stack.enter_context(os.fdopen(os.memfd_create("video"), "wb", buffering=0))
+            file = stack.enter_context(os.fdopen(os.memfd_create("video"), "wb"))
             file.write(content)
+            file.flush()
             paths.append(Path(f"/proc/{os.getpid()}/fd/{file.fileno()}"))
         yield paths

@@ -49,7 +49,7 @@ class Metrics:
         """The same answers; they are counted and timed."""
         model = asked.model_id
         start = last = time.perf_counter()
-        self._videos.labels(model).inc(len(asked.videos))
+        self._videos.labels(model).inc(len(asked.chat.videos))
         first, written = True, list[Answer]()
         async for written in answers:
             now = time.perf_counter()
@@ -69,7 +69,7 @@ class Metrics:
             self._success.labels(model, answer.finish_reason).inc()
         figures = {
             "model": model,
-            "videos": len(asked.videos),
+            "videos": len(asked.chat.videos),
             "prompt_tokens": num_prompt,
             "completion_tokens": num_new,
             "seconds": round(seconds, 4),

@@ -22,6 +22,7 @@ from eilev.clips.frame_choice import Frames
 from eilev.inputs.interleave import Layout
 
 _LOG = logging.getLogger(__name__)
+_MAX_CHUNK = 64
 
 
 # Answers after a token, scores, or what went wrong.
@@ -158,7 +159,8 @@ class Scheduler:
         jobs = [*self._open, job]
         longest = max(len(one.prompt.layout.input_ids) + one.writing.max_new_tokens for one in jobs)
         num_answers = sum(one.writing.num_answers for one in jobs)
-        return self.could_fit(longest, num_answers)
+        # Alone, each fits: it was refused otherwise.
+        return not self._open or self.could_fit(longest, num_answers)
 
     def _begin(self, job: Job) -> None:
         features = self._encode(job)
@@ -166,13 +168,18 @@ class Scheduler:
         rows, logits = self._engine.prefill(prompt.layout, features, prompt.context)
         job.prefilled(rows)
         if job.candidates:
-            job.deliver(self._engine.scores(rows, logits, job.candidates))
+            job.deliver(self._engine.scores(rows, logits, job.candidates, self._chunk_size(job)))
             return
         job.answers = self._engine.answers(prompt.layout, job.writing)
         self._batch.join(rows, logits[0, -1], job.answers)
         job.tell()
         if not job.finished:
             self._open.append(job)
+
+    def _chunk_size(self, job: Job) -> int:
+        """Candidates that are scored at the same time: each has the prompt's keys and values."""
+        num_positions = len(job.prompt.layout.input_ids) + job.writing.max_new_tokens
+        return min(_MAX_CHUNK, max(1, self._max_bytes // self.num_bytes(num_positions, 1)))
 
     def _encode(self, job: Job) -> Features:
         prompt = job.prompt

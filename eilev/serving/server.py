@@ -10,6 +10,7 @@ from eilev.bundle.manifest import BundleError
 from eilev.serving.answering import Answering
 from eilev.serving.api import create_app
 from eilev.serving.decoding import DecoderPool, Decoding
+from eilev.serving.fetching import Fetcher
 from eilev.serving.logs import LOG, log_config
 from eilev.serving.models import Models
 from eilev.serving.settings import Settings
@@ -19,23 +20,30 @@ def serve(settings: Settings) -> None:
     """Answer requests until SIGINT or SIGTERM. It listens when everything has worked once.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is taken, or the file of certificates can't be read.
         BundleError: a bundle can't be loaded.
-        ValueError: two bundles have the same id.
+        ValueError: two bundles have the same id, or a host is written in another form.
     """
     folders = settings.bundles()
+    fetcher = Fetcher(settings.fetching)
     listener = _bind(settings.host, settings.port)
     # They start while the models are loaded.
     decoders = DecoderPool(settings.num_decoders, Decoding(settings.limits))
     models = Models(folders, settings)
     decoders.warm_up()
-    asyncio.run(_run(settings, models, decoders, listener))
+    asyncio.run(_run(settings, models, decoders, fetcher, listener))
 
 
 async def _run(
-    settings: Settings, models: Models, decoders: DecoderPool, listener: socket.socket
+    settings: Settings,
+    models: Models,
+    decoders: DecoderPool,
+    fetcher: Fetcher,
+    listener: socket.socket,
 ) -> None:
-    answering = Answering(decoders, settings.max_requests, settings.answer_timeout_s)
+    answering = Answering(
+        decoders, fetcher, settings.limits, settings.max_requests, settings.answer_timeout_s
+    )
     app = create_app(models, answering, settings)
     loads = _Loads(models)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, loads.begin)

@@ -1,22 +1,16 @@
-"""From the body of a chat request to what the engine is given: parse, check, look up, decode."""
+"""From the body of a request to what it asks for: parsed and checked; no video is looked at."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-import numpy as np
 import pydantic_core
 from pydantic import ValidationError
 
 from eilev.bundle.answers import Writing
-from eilev.bundle.onnx_engine import Features
-from eilev.bundle.rows import Rows
-from eilev.clips.limits import Limits
 from eilev.inputs.interleave import Layout, TooLongError
-from eilev.serving.chat import Chat, VideoSource, read_chat
-from eilev.serving.media import MediaError, Payload, read_payload
+from eilev.serving.chat import Chat, read_chat
 from eilev.serving.models import Model, Models
 from eilev.serving.protocol import (
     REFUSED,
@@ -37,27 +31,6 @@ Wire = TypeVar("Wire", bound=WireRecord)
 
 
 @dataclass(frozen=True)
-class SentVideo:
-    """A video of a request, not decoded yet; `digest` is of all that its frames are made from."""
-
-    param: str
-    payload: Payload
-    digest: str
-
-
-@dataclass(frozen=True)
-class Context:
-    """The beginning of an episode, which other requests may share.
-
-    key: of its tokens and videos. length: in positions. num_videos: in it.
-    """
-
-    key: bytes
-    length: int
-    num_videos: int
-
-
-@dataclass(frozen=True)
 class Asked:
     """A request that has been understood; none of its videos is decoded yet."""
 
@@ -66,27 +39,11 @@ class Asked:
     chat: Chat
     layout: Layout
     writing: Writing
-    videos: tuple[SentVideo, ...]
-    context: Context | None
     # Of an answer: whether tokens are sent as they come, and their number in the end.
     streamed: bool = False
     include_usage: bool = False
     # Narrations to score in place of writing one.
     candidates: tuple[str, ...] = ()
-
-    def known_context(self) -> Rows | None:
-        """What the decoder has seen of the context in an earlier request."""
-        return None if self.context is None else self.model.contexts.get(self.context.key)
-
-    def keep_features(self, digest: str, features: Features) -> None:
-        """Keep what was made of a video."""
-        self.model.features.put(digest, features)
-
-    def keep_context(self, rows: Rows) -> None:
-        """Keep the context's part of a prompt that has been run."""
-        if self.context is not None:
-            kept = rows.beginning(self.context.length, self.model.engine.place)
-            self.model.contexts.put(self.context.key, kept)
 
 
 async def understood(read: Callable[..., Asked], *given: Any) -> Asked:
@@ -98,22 +55,21 @@ async def understood(read: Callable[..., Asked], *given: Any) -> Asked:
             return asked
 
 
-def understand_chat(body: bytes, models: Models, limits: Limits) -> Asked:
+def understand_chat(body: bytes, models: Models) -> Asked:
     """Read a request and check all of it that can be checked without decoding its videos.
 
     Raises:
-        ApiError: 400 for a request that breaks a rule, 404 for an unknown model, 422 for what is
-            no video.
+        ApiError: 400 for a request that breaks a rule, 404 for an unknown model.
     """
     request, fields = _parse(ChatRequest, body)
     for name, harmless in REFUSED.items():
         value = fields.get(name)
         if value is not None and value not in harmless:
             raise ApiError(400, f"{name}: this server can't do that; leave it out", param=name)
-    return ask(request, models, limits)
+    return ask(request, models)
 
 
-def ask(request: ChatRequest, models: Models, limits: Limits) -> Asked:
+def ask(request: ChatRequest, models: Models) -> Asked:
     """The same of a request that has been read.
 
     Raises:
@@ -122,13 +78,13 @@ def ask(request: ChatRequest, models: Models, limits: Limits) -> Asked:
     model = models[request.model]
     chat, room = _read_chat(model, request.messages)
     writing = request.writing(model.engine.manifest.max_new_tokens, room)
-    asked = _asked(request.model, model, chat, writing, limits)
+    asked = _asked(request.model, model, chat, writing)
     return replace(
         asked, streamed=request.stream, include_usage=request.stream_options.include_usage
     )
 
 
-def understand_score(body: bytes, models: Models, limits: Limits) -> Asked:
+def understand_score(body: bytes, models: Models) -> Asked:
     """The same of a request to score candidates.
 
     Raises:
@@ -141,7 +97,7 @@ def understand_score(body: bytes, models: Models, limits: Limits) -> Asked:
     if room is not None and longest > room:
         message = f"candidates: {longest} tokens are too many, there is room for {room}"
         raise ApiError(400, message, param="candidates", code="context_length_exceeded")
-    asked = _asked(request.model, model, chat, Writing(longest), limits)
+    asked = _asked(request.model, model, chat, Writing(longest))
     return replace(asked, candidates=tuple(request.candidates))
 
 
@@ -156,12 +112,10 @@ def _read_chat(model: Model, messages: Sequence[Message]) -> tuple[Chat, int | N
         raise ApiError(400, str(error), param="messages", code=code) from error
 
 
-def _asked(model_id: str, model: Model, chat: Chat, writing: Writing, limits: Limits) -> Asked:
+def _asked(model_id: str, model: Model, chat: Chat, writing: Writing) -> Asked:
     layout = model.engine.layout(chat.turns, writing.max_new_tokens)
     _check_size(model, layout, writing)
-    videos = tuple(_sent(video, limits) for video in chat.videos)
-    context = _context(model, chat, layout, videos)
-    return Asked(model_id, model, chat, layout, writing, videos, context)
+    return Asked(model_id, model, chat, layout, writing)
 
 
 def _check_size(model: Model, layout: Layout, writing: Writing) -> None:
@@ -171,31 +125,6 @@ def _check_size(model: Model, layout: Layout, writing: Writing) -> None:
             f"{num_positions} positions for {writing.num_answers} answers are too many at once"
         )
         raise ApiError(400, f"messages: {message}; ask for fewer", param="messages")
-
-
-def _sent(video: VideoSource, limits: Limits) -> SentVideo:
-    try:
-        payload = read_payload(video.url, limits)
-    except MediaError as error:
-        raise invalid_video(video.param, error) from error
-    return SentVideo(video.param, payload, payload.digest())
-
-
-def _context(
-    model: Model, chat: Chat, layout: Layout, videos: Sequence[SentVideo]
-) -> Context | None:
-    length = model.engine.context_length(chat.turns)
-    if not length:
-        return None
-    num_videos = len(videos) - chat.turns[-1].num_videos
-    ids = np.array(layout.input_ids[:length])
-    digests = "".join(video.digest for video in videos[:num_videos])
-    return Context(hashlib.sha256(ids.tobytes() + digests.encode()).digest(), length, num_videos)
-
-
-def invalid_video(param: str, error: MediaError) -> ApiError:
-    """The refusal of a video, which `param` names."""
-    return ApiError(422, f"{param}: {error}", param=param, code="invalid_video")
 
 
 def _parse(kind: type[Wire], body: bytes) -> tuple[Wire, dict[str, Any]]:

@@ -16,6 +16,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from eilev.clips.limits import Limits
+from eilev.serving.addresses import Network
+from eilev.serving.fetching import Fetching
 from eilev.serving.ready import read_examples
 
 MIB = 2**20
@@ -98,6 +100,34 @@ class Settings(BaseSettings):
     feature_cache_mib: PositiveInt = Field(128, description="features that are kept of videos")
     max_pixels: PositiveInt = Field(Limits.max_pixels, description="of a video's frame")
     max_seconds: PositiveFloat = Field(Limits.max_duration_s, description="of a video")
+
+    media_host: Annotated[list[str], *Listed] = Field(
+        [],
+        description="from which https:// videos are fetched: media.example.com, *.example.com or "
+        "minio.lan:9000; again for another. Without one, nothing is ever fetched",
+    )
+    media_network: Annotated[list[Network], *Listed] = Field(
+        [], description="10.0.0.0/8, say: hosts may have addresses there, though not public"
+    )
+    media_ca_file: Path | None = Field(
+        None, description="certificates (PEM) that are trusted besides the system's"
+    )
+    media_timeout_s: PositiveFloat = Field(30.0, description="for a video to be fetched")
+
+    @property
+    def fetching(self) -> Fetching:
+        """What may be fetched.
+
+        Raises:
+            ValueError: a host is written in another form.
+        """
+        return Fetching(
+            tuple(self.media_host),
+            tuple(self.media_network),
+            self.media_ca_file,
+            self.max_body_mib * MIB,
+            self.media_timeout_s,
+        )
 
     @property
     def limits(self) -> Limits:

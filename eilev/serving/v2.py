@@ -8,7 +8,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from eilev.bundle.manifest import BundleError
-from eilev.clips.limits import Limits
 from eilev.serving.answering import Answering
 from eilev.serving.arriving import Arrivals
 from eilev.serving.models import Models
@@ -23,11 +22,8 @@ Route = Callable[..., Awaitable[Any]]
 class OpenInference:
     """Routes over models and what answers for them."""
 
-    def __init__(
-        self, models: Models, answering: Answering, arrivals: Arrivals, limits: Limits
-    ) -> None:
-        self._models, self._answering = models, answering
-        self._arrivals, self._limits = arrivals, limits
+    def __init__(self, models: Models, answering: Answering, arrivals: Arrivals):
+        self._models, self._answering, self._arrivals = models, answering, arrivals
 
     async def server(self) -> dict[str, Any]:
         """What this is."""
@@ -55,7 +51,7 @@ class OpenInference:
         async with self._arrivals.body(request) as body:
             length = request.headers.get(HEADER_LENGTH)
             inference = await asyncio.to_thread(read_inference, model_id, body, length)
-            asked = await understood(ask, inference.chat, self._models, self._limits)
+            asked = await understood(ask, inference.chat, self._models)
             answers = await unless_gone(request, last(self._answering.answers(asked)))
         texts = [answer.text for answer in answers]
         content, headers = reply(inference, asked.model.engine.manifest.fingerprint, texts)

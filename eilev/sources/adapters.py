@@ -15,17 +15,16 @@ from eilev.sources.epic_kitchens import read_epic_kitchens
 from eilev.sources.synonyms import NO_SYNONYMS, read_synonyms
 from eilev.sources.table import read_table_source
 from eilev.sources.times import Rule
+from eilev.sources.video_files import Folder, as_folder
 
 
 def read_annotations(config: IngestConfig) -> Annotations:
-    """Read the annotations of a source, leaving out narrations whose video is not on disk.
+    """Read the annotations of a source, leaving out narrations whose video is not there.
 
     Raises:
-        DataError: as `read_source`, or the folder of videos is missing.
+        DataError: as `read_source`, or the folder of videos is missing or can't be listed.
     """
-    videos = Path(config.videos)
-    if not videos.is_dir():
-        raise DataError(f"{videos}: no such folder; set ingest.videos in params.yaml")
+    videos = as_folder(config.videos)
     synonyms = None if config.synonyms is None else Path(config.synonyms)
     annotations = Path(config.annotations)
     return read_source(config.source, annotations, videos, synonyms, config.epic_time)
@@ -34,16 +33,16 @@ def read_annotations(config: IngestConfig) -> Annotations:
 def read_source(
     source: Source,
     annotations: Path,
-    videos: Path | None,
+    videos: Folder | None,
     synonyms: Path | None = None,
     epic_time: Rule = "segment",
 ) -> Annotations:
-    """Read the annotations of a source; without `videos` none is looked for on disk.
+    """Read the annotations of a source; without `videos` none is looked for.
 
     Args:
         source: which adapter reads.
         annotations: a file, or a folder of them where the source may have several.
-        videos: folder of the videos.
+        videos: folder of the videos, or its address.
         synonyms: file that groups words into classes (`table` only).
         epic_time: which of its two times a narration has (`epic_kitchens` only).
 

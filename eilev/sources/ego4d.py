@@ -28,13 +28,13 @@ from eilev.sources.annotations import (
     collect,
 )
 from eilev.sources.times import Timing, take_time
-from eilev.sources.video_files import find_videos
+from eilev.sources.video_files import Folder, find_videos
 
 _BY_CAMERA_WEARER = re.compile(r"#c\s+c", re.IGNORECASE)
 _NULL = type(None)
 
 
-def read_ego4d(path: Path, videos: Path | None) -> Annotations:
+def read_ego4d(path: Path, videos: Folder | None) -> Annotations:
     """Read `fho_main.json` video by video, filtered as the reference does.
 
     Kept are actions that are not rejected, are valid, and that the camera wearer does ("#C C").

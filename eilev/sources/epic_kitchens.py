@@ -22,7 +22,7 @@ from eilev.sources.csv_files import Layout, Record, read_layout, read_rows
 from eilev.sources.english.phrase_parts import compound_words
 from eilev.sources.english.phrases import to_sentence
 from eilev.sources.times import Rule, Timing, take_time
-from eilev.sources.video_files import find_videos
+from eilev.sources.video_files import Folder, find_videos
 
 _COLUMNS = [
     "narration_id",
@@ -40,7 +40,7 @@ _PARTS = ("verb", "noun")
 _TIME = re.compile(r"(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 
 
-def read_epic_kitchens(path: Path, videos: Path | None, rule: Rule) -> Annotations:
+def read_epic_kitchens(path: Path, videos: Folder | None, rule: Rule) -> Annotations:
     """Read one CSV file of segments or all of a folder; classes are named if their CSVs are there.
 
     The time of a narration is the middle of its segment, or by the rule "narration" (the

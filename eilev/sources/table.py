@@ -32,7 +32,7 @@ from eilev.sources.csv_files import (
 from eilev.sources.english.main_words import noun_word, verb_word
 from eilev.sources.synonyms import Groups, Synonyms
 from eilev.sources.times import TIME_FORMS, UNREADABLE_TIME, Timing, read_time
-from eilev.sources.video_files import VideoFolder
+from eilev.sources.video_files import Folder, VideoFolder
 
 NEEDED = ("video", "time", "narration")
 OPTIONAL = ("narration_id", "verb_word", "noun_word", "verb_class", "noun_class")
@@ -43,7 +43,7 @@ _OUTSIDE = "time outside of start and end"
 _ROWS_PER_BATCH = 1_000
 
 
-def read_table_source(path: Path, videos: Path | None, synonyms: Synonyms) -> Annotations:
+def read_table_source(path: Path, videos: Folder | None, synonyms: Synonyms) -> Annotations:
     """Read a table or all tables of a folder; relative video paths start at `videos`.
 
     Raises:

@@ -32,9 +32,9 @@ UNWATCHED = (
 # Beyond COMMON, the stage's own module and its section's; inventory, which always runs, has none.
 _ROOMS: Mapping[str, tuple[str, ...]] = {
     "synthesize": ("eilev/synthetic",),
-    "ingest": ("eilev/language", "eilev/parquet.py", "eilev/sources"),
+    "ingest": ("eilev/language", "eilev/parquet.py", "eilev/remote.py", "eilev/sources"),
     "split": ("eilev/episodes/splits.py", "eilev/parquet.py"),
-    "clips": ("eilev/clips", "eilev/parquet.py"),
+    "clips": ("eilev/clips", "eilev/parquet.py", "eilev/remote.py"),
     "episodes": ("eilev/episodes", "eilev/language", "eilev/parquet.py"),
     "validate": (
         "eilev/clips/frame_choice.py",
@@ -76,8 +76,10 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
         "eilev/config/clips.py",
         "eilev/config/conditions.py",
         "eilev/config/evaluate.py",
+        "eilev/evaluation/scores.py",
         "eilev/export",
         "eilev/inputs",
+        "eilev/language",
         "eilev/model",
         "eilev/parquet.py",
     ),

@@ -11,6 +11,7 @@ from eilev.inputs.tokenizer import TextCodec
 from eilev.model.video_blip import VideoBlip, VideoBlipOutput
 from eilev.training.guidance import guidance_loss
 from eilev.training.naming import naming_loss
+from eilev.training.sharding import layer_classes
 
 _INPUTS = ("input_ids", "attention_mask", "video_input_mask")
 
@@ -119,6 +120,11 @@ class EpisodeModel(nn.Module):
             name: value if name in self._unpadded else value[:, :length]
             for name, value in group.items()
         }
+
+    @property
+    def _no_split_modules(self) -> list[str]:
+        """What Accelerate asks for when it shares the model out."""
+        return layer_classes(self, self.model.language_model)
 
     @property
     def _unpadded(self) -> tuple[str, ...]:

@@ -8,11 +8,13 @@ of each clip, of which every epoch draws one.
 
 import hashlib
 import json
+import math
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,7 +26,7 @@ from tqdm import tqdm
 from eilev.clips.cache import ClipCache
 from eilev.config.train import AugmentConfig
 from eilev.inputs.preprocess import Preprocessing
-from eilev.io import read_json, write_json
+from eilev.io import naming_the_full, read_json, write_json
 from eilev.model.video_blip import VideoBlip
 from eilev.training.batches import model_inputs
 from eilev.training.collator import clip_key
@@ -141,10 +143,9 @@ def _encode(wanted: Wanted, eyes: Eyes) -> None:
         wanted.folder.mkdir(parents=True, exist_ok=True)
         (wanted.folder / "of.json").unlink(missing_ok=True)
         shape = _seen(wanted, eyes, 0, range(1)).shape[1:]
+        kind = np.dtype(np.float32 if accelerator.mixed_precision == "no" else np.float16)
         for view in range(wanted.views):
-            whole = (len(wanted.clip_ids), *shape)
-            kind = np.float32 if accelerator.mixed_precision == "no" else np.float16
-            np.lib.format.open_memmap(_file(wanted, view), "w+", dtype=kind, shape=whole)
+            _allocate(_file(wanted, view), (len(wanted.clip_ids), *shape), kind)
     accelerator.wait_for_everyone()
     mine = chunks[accelerator.process_index :: accelerator.num_processes]
     bar = tqdm(
@@ -154,14 +155,31 @@ def _encode(wanted: Wanted, eyes: Eyes) -> None:
         disable=not accelerator.is_main_process,
     )
     for view in range(wanted.views):
-        written = np.load(_file(wanted, view), mmap_mode="r+")
         for rows in mine:
-            seen = _seen(wanted, eyes, view, rows)
-            written[rows.start : rows.stop] = seen.cpu().numpy()
+            _write(_file(wanted, view), rows, _seen(wanted, eyes, view, rows).cpu().numpy())
             bar.update(len(rows))
-        written.flush()
     bar.close()
     accelerator.wait_for_everyone()
+
+
+# On a full disk, writing into a mapped file kills the process (SIGBUS). So the whole file is asked
+# for first, before hours of work, and then written to, which some file systems may still refuse.
+def _allocate(path: Path, shape: tuple[int, ...], kind: "np.dtype[Any]") -> None:
+    """Begin a file of numpy's format whose rows `_write` fills in, with room for all of it."""
+    header = {"descr": kind.str, "fortran_order": False, "shape": shape}
+    with naming_the_full(path), path.open("wb", buffering=0) as file:
+        np.lib.format.write_array_header_2_0(file, header)
+        start = file.tell()
+        os.posix_fallocate(file.fileno(), 0, start + kind.itemsize * math.prod(shape))
+
+
+def _write(path: Path, rows: range, values: NDArray[np.float32]) -> None:
+    """Write some rows of the file."""
+    whole = np.load(path, mmap_mode="r")
+    content = np.ascontiguousarray(values, whole.dtype).tobytes()
+    with naming_the_full(path), path.open("r+b") as file:
+        file.seek(whole.offset + rows.start * whole[:1].nbytes)
+        file.write(content)
 
 
 def _seen(wanted: Wanted, eyes: Eyes, view: int, rows: range) -> Tensor:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from eilev.training.curriculum import never_trained
 from eilev.training.resume import restore_parameters
 from eilev.training.run import Run
+from eilev.training.sharding import is_sharded
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def finish(run: Run) -> TrainResult:
     """Put the best weights back and say what they came to."""
     progress, model = run.progress, run.model
     assert progress.best_step is not None  # noqa: S101  (the last step is always validated)
-    restore_parameters(model, run.best)
+    if run.accelerator.is_main_process or not is_sharded(run.accelerator):
+        restore_parameters(model, run.best)
     model.freeze(never_trained(run.phases))
     model.train(mode=False)
     losses = [values["train/loss"] for _, values in progress.history if "train/loss" in values]

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from eilev.io import DataError, atomic_dir, read_json, write_json
 from eilev.paths import DROP_UNFINISHED
+from eilev.training.sharding import put, share_out, whole
 
 WEIGHTS = "weights.safetensors"
 OPTIMIZER = "optimizer.safetensors"
@@ -88,9 +89,9 @@ def trained_names(model: nn.Module) -> frozenset[str]:
 
 
 def copy_parameters(model: nn.Module, names: Collection[str]) -> dict[str, Tensor]:
-    """Copy parameters to the CPU, by name."""
+    """Copy parameters to the CPU, by name; of all processes where the model is shared out."""
     return {
-        name: parameter.detach().to("cpu", copy=True)
+        name: whole(parameter.detach()).to("cpu", copy=True)
         for name, parameter in model.named_parameters()
         if name in names
     }
@@ -101,13 +102,16 @@ def restore_parameters(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name in weights:
-                parameter.copy_(weights[name])
+                put(parameter, weights[name])
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Flatten the state of an optimiser that keeps tensors only (AdamW does)."""
+    """Flatten the state of an optimiser that keeps tensors only (AdamW does).
+
+    Of all processes where the model is shared out.
+    """
     return {
-        f"{index}.{name}": value.detach().to("cpu", copy=True)
+        f"{index}.{name}": whole(value.detach()).to("cpu", copy=True)
         for index, state in optimizer.state_dict()["state"].items()
         for name, value in state.items()
     }
@@ -115,10 +119,11 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Put the state from `optimizer_tensors` back; settings stay those of `optimizer`."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
+        state.setdefault(int(index), {})[name] = share_out(value, parameters[int(index)])
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 

@@ -33,6 +33,7 @@ from eilev.training.resume import (
     save_checkpoint,
     trained_names,
 )
+from eilev.training.sharding import check_shardable, is_sharded
 from eilev.training.tracking import Tracker
 
 # Within the folder of the checkpoints.
@@ -92,20 +93,25 @@ class Run:
     def save(self, optimizer: Any) -> None:
         """Write a checkpoint from the main process; the others do not wait for it.
 
+        Where the model is shared out, all processes must call this at the same step.
+
         Raises:
             TrainingError: a weight is not finite; the checkpoint of before stays.
             DataError: it cannot be written; the checkpoint of before stays.
         """
-        if not self.accelerator.is_main_process:
+        if not (self.accelerator.is_main_process or is_sharded(self.accelerator)):
             return
         weights = copy_parameters(self.model, self.trained)
+        state = optimizer_tensors(optimizer)
+        if not self.accelerator.is_main_process:
+            return
         if not all(bool(weight.isfinite().all()) for weight in weights.values()):
             raise diverged(self, self.progress.step, "a weight", "not finite")
         scaler = self.accelerator.scaler
         checkpoint = Checkpoint(
             progress=self.progress,
             weights=weights,
-            optimizer=optimizer_tensors(optimizer),
+            optimizer=state,
             best=self.best,
             scaler=None if scaler is None else scaler.state_dict(),
         )
@@ -161,6 +167,9 @@ def start_run(
             "params.yaml: train.phases: 'guidance' is for decoder-only language models; set it to 0"
         )
     phases = plan_phases(config, data.train.episodes)
+    if is_sharded(accelerator):
+        frozen = [phase.frozen for phase in phases]
+        check_shardable(frozen, config.views, draws_words=len(data.unlearnt) > 0)
     model.freeze(never_trained(phases))
     checkpoint = load_checkpoint(resumption)
     if checkpoint:

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import GradientAccumulationPlugin
+from accelerate.utils import DistributedType, GradientAccumulationPlugin
 
 from eilev.clips.cache import ClipCache, ClipSource
+from eilev.config.section import ParamsError
 from eilev.config.train import TrainConfig
 from eilev.inputs.episode import EpisodeFormat, clip_ids_of
 from eilev.inputs.preprocess import Preprocessing
@@ -124,9 +125,20 @@ def make_accelerator(config: TrainConfig, use_cpu: bool = False) -> Accelerator:
     """Join the processes that train together.
 
     A step has as many pieces as the parameters say, whatever the environment does.
+
+    Raises:
+        ParamsError: the launch file asks for what the trainer can't do.
     """
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED", "false") == "true":
+        raise ParamsError(
+            f"{config.launch}: DeepSpeed takes a step before the weight of all its pieces is known,"
+            " which training divides by: use FSDP, which shares as much out (docs/scale.md)"
+        )
     pieces = GradientAccumulationPlugin(config.accumulation_steps, sync_with_dataloader=False)
-    return Accelerator(cpu=use_cpu, gradient_accumulation_plugin=pieces)
+    accelerator = Accelerator(cpu=use_cpu, gradient_accumulation_plugin=pieces)
+    if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
+        raise ParamsError(f"{config.launch}: set fsdp_version to 2 in fsdp_config")
+    return accelerator
 
 
 def make_reproducible(accelerator: Accelerator) -> None:
@@ -168,6 +180,7 @@ def resumption(
         "processes": accelerator.num_processes,
         "accumulation": accelerator.gradient_accumulation_steps,
         "precision": accelerator.mixed_precision,
+        "distribution": accelerator.distributed_type.value,
         "torch": torch.__version__,
         "sizes": {str(path): path.stat().st_size for path in sorted(clips.iterdir())},
         "files": hash_files({_name(path): path for path in inputs}),

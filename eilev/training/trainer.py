@@ -32,6 +32,7 @@ from eilev.training.run import (
     start_phase,
     start_run,
 )
+from eilev.training.sharding import gather, is_sharded
 from eilev.training.stopping import Stop, any_signal, stop_signals
 from eilev.training.tracking import Tracker
 from eilev.training.unlearnt import redraw
@@ -72,6 +73,8 @@ def train(
                 phase = start_phase(run, checkpoint)
                 _note_encoded(progress, phase.encoded)
                 _train_phase(run, phase, started, stop, bar)
+                if is_sharded(accelerator):
+                    gather(phase.model, keep=accelerator.is_main_process)
             if len(progress.phase_ends) <= number:
                 progress.phase_ends.append(time.monotonic() - started)
     return finish(run)

@@ -3,16 +3,26 @@ import json
 import pytest
 
 from eilev.bundle.manifest import BundleError, Manifest
+from eilev.bundle.rules import LAYOUTS
 
 CONTENT = {
-    "format_version": 2,
+    "format_version": 3,
     "family": "encoder_decoder",
+    "precision": "int8",
     "files": {f"{name}.onnx": "0" for name in ("vision", "embed", "encoder", "decoder")},
-    "num_frames": 8,
+    "num_bytes": 4,
+    "clip": {
+        "choice": "window_linspace_truncated",
+        "pixels": "bicubic_mean_std",
+        "num_frames": 8,
+        "window_s": 8.0,
+    },
     "frame_size": 448,
     "num_query_tokens": 32,
     "hidden_size": 2048,
     "vocab_size": 32128,
+    "tokenizer_size": 32100,
+    "layout": LAYOUTS["encoder_decoder"],
     "max_length": None,
     "cache": {"num_layers": 24, "num_heads": 32, "head_dim": 64},
     "tokens": {"bos": None, "eos": 1, "pad": 0, "decoder_start": 0},
@@ -21,6 +31,12 @@ CONTENT = {
     "max_new_tokens": 12,
     "opset": 18,
     "git_revision": None,
+    "parity": {
+        "episodes": 50,
+        "max_logit_difference": 1.5,
+        "identical_narrations": 49,
+        "action_agreement": 0.98,
+    },
     "params": {"train": {"seed": 0}},
     "metrics": {},
 }
@@ -36,10 +52,14 @@ def test_round_trip(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 1}, "format_version: .* export the model again"),
+        ({"format_version": 2, "precision": 1}, r"format_version: .* export the model again$"),
         ({"family": "decoder_only", "files": {"vision.onnx": "0"}}, r"lacks embed\.onnx"),
         ({"files": CONTENT["files"] | {"../secret": "0"}}, "not a plain file name"),
-        ({"num_frames": "8"}, "num_frames"),
+        ({"num_bytes": "8"}, "num_bytes"),
+        ({"precision": "int4"}, "precision"),
+        ({"clip": CONTENT["clip"] | {"choice": "first"}}, r"'clip\.choice' is 'first'.*knows"),
+        ({"clip": CONTENT["clip"] | {"pixels": "bilinear"}}, r"'clip\.pixels' is 'bilinear'"),
+        ({"layout": "PROMPT"}, "'layout' is 'PROMPT'; this version of EILeV knows"),
         ({"tokens": {"eos": 1}}, r"tokens\.bos"),
         ({"surprise": 1}, "surprise"),
     ],

@@ -78,9 +78,17 @@ def test_scoring_an_empty_candidate_or_beyond_the_positions_is_refused(engine):
         engine.score(turns, clips, [" ".join(NARRATIONS * 30)])
 
 
-def test_beams_are_refused(engine):
-    with pytest.raises(ValueError, match="beams need the checkpoint"):
-        engine.generate([request(0)], NUM_NEW, num_beams=2)
+@pytest.mark.parametrize(
+    ("num_beams", "length_penalty", "max_new_tokens"),
+    [(2, 1.0, NUM_NEW), (4, 1.0, 16), (3, -1.0, 16), (3, 2.0, 1), (5, 0.0, 9)],
+)
+def test_beams_are_those_of_torch(pair, num_beams, length_penalty, max_new_tokens):
+    loaded, engine = pair
+    requests = [request(shots, seed) for seed, shots in enumerate([2, 0])]
+    options = (max_new_tokens, num_beams, length_penalty)
+    assert engine.generate(requests, *options) == TorchEngine(loaded, None).generate(
+        requests, *options
+    )
 
 
 def test_counts_and_the_reason_of_the_end(engine):

@@ -21,6 +21,8 @@ def config(**changes: Any) -> ClipsConfig:
         "max_pixels": 100_000,
         "shard_size": 100,
         "processes": 1,
+        "executor": "local",
+        "scheduler": None,
     }
     return ClipsConfig(**{**defaults, **changes})
 

@@ -12,7 +12,7 @@ from eilev.clips.decoder import Video, read_clip
 from eilev.clips.limits import Limits, VideoError
 from tests.clips.matrix import DAMAGED, DERIVED, IRREGULAR_MS, WRITTEN, make
 from tests.players import shown_at, shown_frames, shown_numbers
-from tests.videos import overwrite, read_numbers, write_video
+from tests.videos import overwrite, read_numbers, turn, write_video
 
 SIZE = 64
 CASES = Path(__file__).parents[3] / "shared/fixtures/cases"
@@ -174,6 +174,13 @@ def test_an_unreadable_video_is_named_with_the_reason(name: str, reason: str, fo
         with pytest.raises(VideoError, match=rf"^the video: {reason}") as error:
             read_clip(path.read_bytes(), 8, SIZE)
         assert "/" not in str(error.value)
+
+
+@pytest.mark.parametrize("matrix", [(1, 0, 1, 1), (1, 0, -1, 1), (1, 1, 0, 1), (1, 1, -1, 1)])
+def test_other_turns_are_refused(matrix: tuple[int, int, int, int], folder: Path) -> None:
+    path = turn(folder / "other_turn.mp4", made("b_frames.mp4", folder), *matrix)
+    with pytest.raises(VideoError, match="an angle that is not a multiple of 90 degrees"):
+        read_clip(path, 2, SIZE)
 
 
 @pytest.mark.parametrize("num_frames", [1, 2])

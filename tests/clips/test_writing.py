@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from eilev import schema
-from eilev.clips import cutting
+from eilev.clips import cutting, execution
 from eilev.clips.store import ClipStore
 from eilev.clips.writing import write_clips
 from eilev.io import DataError
@@ -107,7 +107,7 @@ RUN = """
 import os, signal, sys, time
 import pandas as pd
 from pathlib import Path
-from eilev.clips import cutting
+from eilev.clips import cutting, execution
 from eilev.clips.resumption import Unfinished
 from eilev.clips.writing import write_clips
 from tests.clips.tables import config
@@ -171,7 +171,7 @@ def test_a_killed_run_goes_on_where_it_was(
         for path in shards.parent.glob("*.json")
     }
     asked: list[str] = []
-    monkeypatch.setattr(cutting, "_jobs", noting(cutting._jobs, asked))
+    monkeypatch.setattr(execution, "jobs_of", noting(execution.jobs_of, asked))
     write_clips(table, config(shard_size=2), stopped)
     # What is finished was neither decoded nor written again, rejects included.
     assert len(asked) <= len(table) - 2 * len(finished)

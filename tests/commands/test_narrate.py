@@ -45,7 +45,9 @@ def test_the_shell_says_what_python_says(narrate, models, videos):
 def test_beams(narrate, models, videos):
     narrator = Narrator.from_pretrained(models["checkpoint"])
     expected = narrator.narrate([(videos[0], None)], num_beams=4, length_penalty=-1.0)
-    assert narrate(videos[0], "--beams", 4, "--length-penalty", "-1") == expected
+    options = ("--beams", 4, "--length-penalty", "-1")
+    assert narrate(videos[0], *options) == expected
+    assert narrate(videos[0], *options, model="bundle") == expected
 
 
 def test_candidates_are_printed_best_first(narrate, models, videos):
@@ -68,8 +70,9 @@ def test_without_a_model_the_pipelines_own_is_used(models, videos, tmp_path, mon
         path.symlink_to(models[model])
     main(["narrate", videos[0]])
     assert capsys.readouterr().out.strip()
-    with pytest.raises(SystemExit, match="beams need the checkpoint"):
-        main(["narrate", videos[0], "--beams", "2"])
+    # Of a bundle, where there is one: it has no device to choose.
+    with pytest.raises(SystemExit, match="for checkpoints, not bundles"):
+        main(["narrate", videos[0], "--device", "cpu"])
 
 
 def test_a_file_name_may_have_an_at_sign(narrate, tmp_path):

@@ -32,7 +32,7 @@ def test_another_number_of_processes_is_refused_with_both_numbers_and_what_to_do
         ParamsError, match=r"launch\.yaml: num_processes is 2, .* runs in 1"
     ) as told:
         launch.check(1)
-    for advice in ("accelerate launch", "MULTI_GPU", "num_processes: 1"):
+    for advice in ("eilev.stages.launch", "MULTI_GPU", "num_processes: 1"):
         assert advice in str(told.value)
 
 

@@ -51,6 +51,8 @@ def test_a_missing_section_is_named(tmp_path):
         ("split", "common_sharee", 0.8, "split.common_sharee: Extra inputs"),
         ("clips", "num_frames", "4", "clips.num_frames"),
         ("clips", "frame_size", 50, "clips.frame_size"),
+        ("clips", "executor", "dask", "'scheduler' is for executor: dask, which needs one"),
+        ("clips", "scheduler", "tcp://host:8786", "'scheduler' is for executor: dask"),
         ("episodes", "verb_noun_ratio", 1.5, "episodes.verb_noun_ratio"),
         ("episodes", "evaluation.ways", 3, "episodes.evaluation: .*multiple of ways=3"),
         ("train", "model.pretrained", "some/model", "exactly one of 'pretrained' and 'scratch'"),

@@ -2,10 +2,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eilev.bundle.onnx_engine import OnnxEngine
-from eilev.export.parity import Parity, ParityError, Runner, compare, select_episodes, torch_runner
+from eilev.export.parity import (
+    Bounds,
+    Parity,
+    ParityError,
+    Runner,
+    bundle_runner,
+    compare,
+    select_episodes,
+    torch_runner,
+)
 from eilev.inputs.turns import Turn
 from tests.tiny import NARRATIONS, PROMPT, tiny_clips, tiny_model
+
+EXACT = Bounds(1e-3, identical=1.0)
 
 
 def episodes(count):
@@ -18,16 +28,15 @@ def test_a_model_agrees_with_itself_whatever_the_batches():
     runner = torch_runner(tiny_model(), max_new_tokens=4)
     parity = compare(runner, runner, episodes(3), batch_size=2)
     assert parity == Parity(episodes=3, max_logit_difference=0.0, identical_narrations=3)
-    parity.check(0.0)
+    parity.check(Bounds(0.0, identical=1.0))
 
 
 def test_the_exported_model_agrees_with_torch(tiny_bundle):
-    engine = OnnxEngine.load(tiny_bundle, num_threads=1)
-    exported = Runner(engine.prefill_logits, lambda batch: engine.generate(batch, 6))
+    exported = bundle_runner(tiny_bundle, 6)
     requests = [*episodes(3), ([Turn(PROMPT, NARRATIONS[2])], tiny_clips(1))]
     parity = compare(torch_runner(tiny_model(), max_new_tokens=6), exported, requests, batch_size=4)
     assert parity.identical_narrations == 4
-    parity.check(1e-4)
+    parity.check(Bounds(1e-4, identical=1.0))
 
 
 def test_queries_are_narrated_without_their_answer():
@@ -48,17 +57,35 @@ def test_another_model_is_found_out():
     parity = compare(ours, theirs, episodes(2), batch_size=8)
     assert parity.max_logit_difference > 1e-3
     with pytest.raises(ParityError, match="largest logit difference"):
-        parity.check(1e-3)
+        parity.check(Bounds(1e-3))
 
 
 def test_other_words_or_not_a_number_fail():
     with pytest.raises(ParityError, match="1 of 2 narrations identical"):
-        Parity(2, 0.0, 1).check(1e-3)
+        Parity(2, 0.0, 1).check(EXACT)
     with pytest.raises(ParityError, match="nan"):
-        Parity(2, float("nan"), 2).check(1e-3)
+        Parity(2, float("nan"), 2).check(EXACT)
     reference = torch_runner(tiny_model(), max_new_tokens=4)
     broken = Runner(lambda turns, clips: reference.logits(turns, clips) * np.nan, reference.narrate)
     assert np.isnan(compare(reference, broken, episodes(2), 1).max_logit_difference)
+
+
+def test_actions_count_where_words_may_differ():
+    bounds = Bounds(1.0, same_action=0.9)
+    Parity(10, 0.5, 0, action_agreement=0.9).check(bounds)
+    with pytest.raises(ParityError, match=r"same action in 80% \(needed 90%\)"):
+        Parity(10, 0.5, 9, action_agreement=0.8).check(bounds)
+    # Nothing says what the actions are.
+    Parity(10, 0.5, 9).check(bounds)
+    with pytest.raises(ParityError, match="same action in 80%"):
+        Parity(10, 0.5, 8).check(bounds)
+
+
+def test_the_share_of_same_actions():
+    narrations = iter([["cuts a"], ["cuts b"], ["cuts a"], ["opens a"]])
+    one = Runner(lambda *_: np.zeros((1, 1)), lambda _: next(narrations))
+    parity = compare(one, one, episodes(2), 1, action_of=lambda text: text.split()[0])
+    assert (parity.identical_narrations, parity.action_agreement) == (0, 0.5)
 
 
 def test_nothing_to_compare_is_an_error():

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 
@@ -33,6 +34,10 @@ def test_manifest_describes_the_model_and_every_file(tiny_bundle):
     assert manifest.tokens.eos == loaded.codec.eos_id
     assert manifest.tokens.decoder_start is None
     assert manifest.params == {"seed": 0}
+    assert (manifest.precision, manifest.parity) == ("fp32", None)
+    assert manifest.tokenizer_size == loaded.codec.vocab_size
+    sizes = [(tiny_bundle / name).stat().st_size for name in manifest.files]
+    assert manifest.num_bytes == sum(sizes)
 
 
 def test_tokenizer_and_preprocessing_travel_with_the_graphs(tiny_bundle):
@@ -72,17 +77,20 @@ def git(folder, *arguments):
 
 
 def test_a_revision_is_dirty_by_what_people_change(tmp_path, monkeypatch):
-    """Not by the lock file, which the run itself rewrites."""
-    for name in ("dvc.lock", "params.yaml"):
+    """Not by lock files and results, which the run itself rewrites, nor by the same bytes again."""
+    for name in ("dvc.lock", "params.yaml", "inventory/dvc.lock", "data/.gitkeep"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("1")
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-qm", "Start")
     head = git(tmp_path, "rev-parse", "HEAD").strip()
-    (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path / "data")
     assert git_revision() == head
-    (tmp_path / "dvc.lock").write_text("2")
+    for name in ("dvc.lock", "inventory/dvc.lock", "data/.gitkeep"):
+        (tmp_path / name).write_text("2")
+    os.utime(tmp_path / "params.yaml", (0, 0))
+    (tmp_path / "data" / "new").touch()
     assert git_revision() == head
     (tmp_path / "params.yaml").write_text("2")
     assert git_revision() == f"{head}-dirty"

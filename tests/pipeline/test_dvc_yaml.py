@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from eilev import paths
+from eilev.config.clips import ClipsConfig
 from eilev.config.params import Params, load_params
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,8 @@ def _sections() -> set[str]:
 
 def test_one_name_for_stage_section_and_module() -> None:
     modules = {path.stem for path in (ROOT / "eilev/stages").glob("*.py")}
-    assert set(STAGES) == _sections() == modules - {"__init__", "inventory", "runner", "watched"}
+    others = {"__init__", "inventory", "launch", "runner", "watched"}
+    assert set(STAGES) == _sections() == modules - others
 
 
 def test_committed_params_are_valid() -> None:
@@ -31,10 +33,29 @@ def test_command_runs_the_stage_module(name: str) -> None:
     assert STAGES[name]["cmd"].endswith(f"-m eilev.stages.{name}")
 
 
+@pytest.mark.parametrize("file", ["dvc.yaml", "inventory/dvc.yaml"])
+def test_no_parameter_passes_through_a_shell(file: str) -> None:
+    stages = yaml.safe_load((ROOT / file).read_text())["stages"].values()
+    assert not [stage["cmd"] for stage in stages if "$" in stage["cmd"]]
+
+
+def _keys_of_clips() -> list[str]:
+    return [f"clips.{name}" for name in ClipsConfig.model_fields if name not in ClipsConfig.FREE]
+
+
+def test_where_clips_are_decoded_makes_nothing_stale() -> None:
+    ablations = yaml.safe_load((ROOT / "experiments/ablations/dvc.yaml").read_text())["stages"]
+    for stage in [*STAGES.values(), *ablations.values()]:
+        keys = {key for key in stage.get("params", []) if isinstance(key, str)}
+        assert {key for key in keys if key.startswith("clips")} <= {*_keys_of_clips()}
+    assert {*_keys_of_clips()} <= {*STAGES["export"]["params"]}
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_stage_depends_on_its_own_section_and_writes_its_own_folder(name: str) -> None:
     stage = STAGES[name]
-    assert stage["params"][0] == name
+    own = _keys_of_clips() if name == "clips" else [name]
+    assert stage["params"][: len(own)] == own
     folder = "data/raw/synthetic" if name == "synthesize" else f"data/{name}"
     outs = [*stage["outs"], *stage.get("metrics", []), *stage.get("plots", [])]
     for out in outs:

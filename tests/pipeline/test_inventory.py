@@ -52,7 +52,7 @@ class Project:
 
 def test_terabytes_are_not_read_and_a_changed_video_is_seen(tmp_path: Path) -> None:
     # Sparse, in a name that a shell would take apart; read, they would take hours.
-    videos = tmp_path / "full scale"
+    videos = tmp_path / 'the wearer\'s "full" scale\n$HOME `pwd` \\ & ;'
     videos.mkdir()
     for number in range(3):
         with (videos / f"{number}.mp4").open("wb") as file:

@@ -11,6 +11,7 @@ from eilev.clips.limits import Limits
 from eilev.serving.answering import Answering
 from eilev.serving.api import create_app
 from eilev.serving.decoding import DecoderPool, Decoding
+from eilev.serving.fetching import Fetcher
 from eilev.serving.models import Models
 from eilev.serving.settings import Settings
 from tests.videos import write_video
@@ -33,8 +34,13 @@ def decoders() -> Iterator[DecoderPool]:
 def make_app(models: Models, decoders: DecoderPool, **settings: object) -> FastAPI:
     """An application over them; it is not started as one, which would end them with it."""
     told = Settings(**settings)
-    answering = Answering(decoders, told.max_requests, told.answer_timeout_s)
-    return create_app(models, answering, told)
+    return create_app(models, make_answering(decoders, told), told)
+
+
+def make_answering(decoders: DecoderPool, told: Settings, **changed: object) -> Answering:
+    """What answers by these settings, or by bounds that no setting may have."""
+    bounds = {"max_requests": told.max_requests, "timeout_s": told.answer_timeout_s}
+    return Answering(decoders, Fetcher(told.fetching), told.limits, **(bounds | changed))
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,11 @@ from PIL import Image
 from eilev.bundle.answers import Writing
 from eilev.clips.limits import Limits
 from eilev.inputs.turns import Turn
-from eilev.serving.answering import Answering
 from eilev.serving.api import create_app
 from eilev.serving.media import load_clip
 from eilev.serving.models import Models
 from eilev.serving.settings import Settings
-from tests.serving.conftest import make_app
+from tests.serving.conftest import make_answering, make_app
 from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
 
 URL = "/v1/chat/completions"
@@ -256,7 +255,9 @@ def test_notes_say_what_was_left_out(client, video_urls):
 
 
 def test_a_full_server_says_so(models, decoders, video_urls):
-    full = TestClient(create_app(models, Answering(decoders, 0, 60.0), Settings()))
+    full = TestClient(
+        create_app(models, make_answering(decoders, Settings(), max_requests=0), Settings())
+    )
     response = full.post(URL, json=body(video_urls[0]))
     assert response.status_code == 429
     assert response.headers["retry-after"] == "1"
@@ -264,7 +265,9 @@ def test_a_full_server_says_so(models, decoders, video_urls):
 
 
 def test_an_answer_has_a_deadline(models, decoders, video_urls):
-    hasty = TestClient(create_app(models, Answering(decoders, 1, 0.0), Settings()))
+    hasty = TestClient(
+        create_app(models, make_answering(decoders, Settings(), timeout_s=0.0), Settings())
+    )
     response = hasty.post(URL, json=body(video_urls[0]))
     assert response.status_code == 504
     assert "longer than 0 s" in error_of(response)["message"]

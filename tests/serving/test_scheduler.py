@@ -136,3 +136,13 @@ def test_who_gives_up_costs_nothing_more_and_a_failure_is_ones_own(engine):
         time.sleep(0.01)
     scheduler.close()
     assert told_gone.empty()
+
+
+@pytest.mark.parametrize("max_bytes", [1, 64 * MIB])
+def test_scores_are_the_engines_however_little_memory_they_may_take(engine, max_bytes):
+    turns, clips = episode(2, 1)
+    scheduler = Scheduler(engine, max_bytes)
+    job, told = job_of(engine, turns, clips, Writing(12), candidates=NARRATIONS)
+    scheduler.submit(job)
+    assert told.get(timeout=60) == pytest.approx(engine.score(turns, clips, NARRATIONS), abs=1e-4)
+    scheduler.close()

@@ -121,7 +121,9 @@ def test_openai_client_sees_the_model_and_typed_errors(client, video_urls):
     with pytest.raises(openai.NotFoundError, match="this server has 'eilev'"):
         client.chat.completions.create(model="gpt-4o", messages=few_shot(video_urls))
     messages = few_shot([*video_urls[:2], "https://example.com/a.mp4"])
-    with pytest.raises(openai.UnprocessableEntityError, match="never fetched") as error:
+    with pytest.raises(
+        openai.UnprocessableEntityError, match="is not accepted; send the file itself"
+    ) as error:
         client.chat.completions.create(model="eilev", messages=messages)
     assert error.value.param == "messages.0.content.4"
     assert error.value.code == "invalid_video"

@@ -77,11 +77,14 @@ def jpeg(frame):
     return buffer.getvalue()
 
 
-def write_params(max_logit_difference):
+def write_params(max_logit_difference, int8_difference=6.0):
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["clips"]["num_frames"] = NUM_FRAMES
     params["evaluate"] |= {"prompt": PROMPT, "max_new_tokens": 3}
     params["export"]["max_logit_difference"] = max_logit_difference
+    # A random model hardly prefers one word to another.
+    bounds = {"max_logit_difference": int8_difference, "min_action_agreement": 0.0}
+    params["export"]["int8"] = bounds
     (paths.DATA.parent / "params.yaml").write_text(yaml.safe_dump(params))
 
 
@@ -96,6 +99,30 @@ def test_a_bundle_that_agrees_with_torch_is_released(workspace):
     reason = "test: 1 x too few clips; novel: 1 x too few clips"
     assert metrics["unavailable"] == {"bursty": {"reason": reason}}
     assert metrics["bundle_bytes"] == sum(p.stat().st_size for p in paths.BUNDLE.iterdir())
+
+
+def test_further_precisions_are_measured_and_released_with_it(workspace):
+    write_params(1e-3)
+    export.main()
+    manifest = Manifest.load(paths.PRECISIONS / "int8")
+    manifest.verify(paths.PRECISIONS / "int8")
+    assert manifest.precision == "int8"
+    figures = read_json(paths.EXPORT_METRICS)["precisions"]["int8"]
+    assert 1e-6 < figures["max_logit_difference"] == manifest.parity.max_logit_difference < 6
+    # The narrations of the tests have no verbs and nouns.
+    assert figures["action_agreement"] is manifest.parity.action_agreement is None
+    assert Manifest.load(paths.BUNDLE).parity.identical_narrations == 1
+
+
+def test_nothing_is_released_where_one_of_them_is_too_far_away(workspace):
+    write_params(1e-3, int8_difference=1e-9)
+    with pytest.raises(
+        SystemExit, match=r"the int8 bundle differs.*allowed 1e-09.*the earlier bundle is kept"
+    ):
+        export.main()
+    assert [path.name for path in paths.BUNDLE.iterdir()] == ["earlier"]
+    assert not paths.PRECISIONS.exists()
+    assert not paths.EXPORT_METRICS.exists()
 
 
 def test_a_bundle_that_differs_from_torch_is_not_released(workspace):

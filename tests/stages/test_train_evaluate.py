@@ -76,9 +76,8 @@ def write_launch(folder, **settings):
 
 def launch(folder):
     """The stage as DVC starts it."""
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file=accelerate.yaml"]
     return subprocess.run(
-        [*command, "-m", "eilev.stages.train"],
+        [sys.executable, "-m", "eilev.stages.launch", "-m", "eilev.stages.train"],
         cwd=folder,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,

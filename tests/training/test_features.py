@@ -1,5 +1,7 @@
 """Frozen eyes, which see each clip and view once."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -100,3 +102,29 @@ def test_the_losses_are_those_of_eyes_that_see_every_showing(kitchen, tmp_path, 
 
 def test_a_phase_that_trains_its_eyes_encodes_nothing_once(kitchen, tmp_path):
     assert run(tmp_path, kitchen, views=2)[0].effort.phases["contexts"].encoded_once == 0
+
+
+# A file system of 1 MiB of its own, in a name space that ends with the process.
+MOUNT = 'mount -t tmpfs -o size=1m none "$1" && exec "$2" -c "$3" "$1"'
+FULL = """
+import sys
+from pathlib import Path
+import numpy as np
+from eilev.training.features import _allocate, _write
+kind, disk = np.dtype(np.float16), Path(sys.argv[1])
+_allocate(disk / "fits", (4, 1000), kind)
+_write(disk / "fits", range(1, 3), np.ones((2, 1000), np.float32))
+assert np.load(disk / "fits").sum(1).tolist() == [0, 1000, 1000, 0]
+_allocate(disk / "does not", (1024, 1024), kind)
+"""
+
+
+def test_a_full_disk_is_named_before_any_work(tmp_path):
+    own = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*own, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this kernel gives users no name spaces of their own to mount a disk in")
+    command = [*own, MOUNT, "sh", tmp_path, sys.executable, FULL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    told = f"No space left on device, nothing of it is kept: '{tmp_path}/does not'"
+    assert told in done.stderr.splitlines()[-1]
