@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
+from eilev.serving import pages
 from eilev.serving.answering import Answering
 from eilev.serving.arriving import Arrivals
 from eilev.serving.documents import ChatCompletion, ModelCard, ModelList, Scores, document, errors
@@ -133,6 +134,7 @@ def create_app(models: Models, answering: Answering, settings: Settings) -> Fast
     app.include_router(
         open_inference_routes(inference, may_load=settings.may_load), dependencies=[key]
     )
+    pages.add_to(app, settings.examples)
     app.exception_handler(ApiError)(api.refuse)
     app.exception_handler(HTTPException)(_on_http_error)
     app.exception_handler(Exception)(_on_bug)

@@ -4,12 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from eilev.clips.limits import Limits
 from eilev.serving.addresses import Network
 from eilev.serving.fetching import Fetching
+from eilev.serving.ready import read_examples
 
 MIB = 2**20
 DEFAULT_ID = "eilev"
@@ -18,6 +27,11 @@ DEFAULT_ID = "eilev"
 def _listed(value: Any) -> Any:
     """The environment has one string: a,b,c."""
     return [item for item in value.split(",") if item] if isinstance(value, str) else value
+
+
+def _with_examples(folder: Path) -> Path:
+    read_examples(folder)
+    return folder
 
 
 Listed = NoDecode, BeforeValidator(_listed)
@@ -48,6 +62,9 @@ class Settings(BaseSettings):
         [],
         description="only requests with one of these are answered; better in the environment, as "
         "every user of a machine sees flags",
+    )
+    examples: Annotated[Path, AfterValidator(_with_examples)] | None = Field(
+        None, description="folder of ready examples for the web page, in place of the kitchen's"
     )
     log_format: Literal["text", "json"] = Field("text", description="of the lines on stderr")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
