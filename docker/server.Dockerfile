@@ -5,7 +5,7 @@
 #   docker run --rm --publish 127.0.0.1:8000:8000 \
 #     --volume "$PWD/data/export/bundle:/bundle:ro" eilev-server
 #
-# It asks nobody who they are: publish the port to others only behind something that does.
+# It asks nobody who they are unless EILEV_API_KEY is set (`docker run -e`): see docs/serving.md.
 #
 # Keep the image to yourself: the FFmpeg in decord's wheel is built with --enable-gpl
 # --enable-nonfree, and such a build may not be redistributed.
@@ -28,4 +28,4 @@ EXPOSE 8000
 # It listens only once the bundle is loaded and has answered a warm-up.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=4)"]
-ENTRYPOINT ["python", "-m", "eilev.serving.api", "--bundle", "/bundle", "--host", "0.0.0.0", "--port", "8000"]
+ENTRYPOINT ["eilev", "serve", "--bundle", "/bundle", "--host", "0.0.0.0", "--port", "8000"]

@@ -106,8 +106,10 @@ def test_dockerfiles_name_what_exists(dockerfile: Path) -> None:
 def test_the_server_s_image_starts_the_server() -> None:
     dockerfile = ROOT / "docker" / "server.Dockerfile"
     (command,) = map(json.loads, instructions(dockerfile, "ENTRYPOINT"))
-    assert command[:2] == ["python", "-m"]
-    assert importlib.util.find_spec(command[2])
+    program, subcommand = command[:2]
+    module, _, function = PROJECT["scripts"][program].partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
+    assert importlib.util.find_spec(f"eilev.commands.{subcommand}")
     (port,) = instructions(dockerfile, "EXPOSE")
     assert command[command.index("--port") + 1] == port
     assert f"http://127.0.0.1:{port}/health" in instructions(dockerfile, "HEALTHCHECK")[0]

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
         extra="forbid",
         cli_kebab_case=True,
         cli_avoid_json=True,
+        cli_hide_none_type=True,
     )
 
     bundle: Annotated[list[str], *Listed] = Field(
