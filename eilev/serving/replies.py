@@ -4,7 +4,8 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from fastapi.responses import StreamingResponse
@@ -49,9 +50,9 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[str], timeout_s: float):
+    def __init__(self, events: AsyncGenerator[str], timeout_s: float):
         super().__init__(events)
-        self._timeout_s = timeout_s
+        self._events, self._timeout_s = events, timeout_s
 
     async def stream_response(self, send: Send) -> None:
         """Send all events; each has to find room on its way in time."""
@@ -61,12 +62,13 @@ class EventStream(StreamingResponse):
                 await send(message)
 
         try:
-            await super().stream_response(send_in_time)
+            async with aclosing(self._events):
+                await super().stream_response(send_in_time)
         except TimeoutError:
             LOG.info("the client does not read its answer")
 
 
-async def events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncIterator[str]:
+async def events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncGenerator[str]:
     """The same as server-sent events; what goes wrong on the way is one of them."""
     try:
         async for event in _events(asked, pieces):
