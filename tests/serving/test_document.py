@@ -42,5 +42,11 @@ def test_answers_are_as_described(document):
         )
         def answers_as_described(case):
             case.call_and_validate(checks=CHECKS)
+            # Nearly all that is drawn is refused for its model's name.
+            if isinstance(case.body, dict):
+                case.body["model"] = "eilev"
+            if "model_id" in (case.path_parameters or {}):
+                case.path_parameters["model_id"] = "eilev"
+            case.call_and_validate(checks=CHECKS)
 
         answers_as_described()
