@@ -48,7 +48,10 @@ def choose(logits: Row, sampling: Sampling, generator: np.random.Generator) -> i
 
 def draw_probabilities(logits: Row, sampling: Sampling) -> npt.NDArray[np.float64]:
     """Probability of each token to be drawn (vocabulary,), for a temperature above 0."""
-    scores = logits.astype(np.float64) / sampling.temperature
+    # The likeliest is 0, so that it stays a number at any temperature.
+    shifted = logits.astype(np.float64) - logits.max()
+    with np.errstate(over="ignore"):
+        scores = shifted / sampling.temperature
     if sampling.top_k is not None and sampling.top_k < scores.size:
         least = np.partition(scores, -sampling.top_k)[-sampling.top_k]
         scores = np.where(scores < least, -np.inf, scores)

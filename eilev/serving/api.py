@@ -8,7 +8,7 @@ from typing import Any
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
@@ -22,8 +22,8 @@ from eilev.serving.keys import Keys
 from eilev.serving.logs import LOG
 from eilev.serving.metrics import Metrics
 from eilev.serving.models import Models
-from eilev.serving.protocol import ApiError
-from eilev.serving.replies import events, scored, whole
+from eilev.serving.protocol import ApiError, bug
+from eilev.serving.replies import EventStream, events, scored, whole
 from eilev.serving.service import understand_chat, understand_score, understood
 from eilev.serving.settings import DEFAULT_ID, MIB, Settings
 from eilev.serving.v2 import OpenInference, open_inference_routes
@@ -47,8 +47,11 @@ EXAMPLE = {
 class Api:
     """The routes."""
 
-    def __init__(self, models: Models, answering: Answering, arrivals: Arrivals):
+    def __init__(
+        self, models: Models, answering: Answering, arrivals: Arrivals, send_timeout_s: float
+    ):
         self._models, self._answering, self._arrivals = models, answering, arrivals
+        self._send_timeout_s = send_timeout_s
         self._metrics = Metrics(models)
         self._created = int(time.time())
 
@@ -87,7 +90,7 @@ class Api:
             # What is wrong with the videos shows before a stream begins.
             first = await unless_gone(request, anext(answers))
         stream = events(asked, chain(first, answers))
-        return StreamingResponse(stream, media_type="text/event-stream")
+        return EventStream(stream, self._send_timeout_s)
 
     async def score(self, request: Request) -> Response:
         """How likely each candidate is as the narration of the last clip."""
@@ -99,7 +102,7 @@ class Api:
     async def refuse(self, request: Request, error: ApiError) -> Response:
         """The answer to a request that is refused."""
         self._metrics.refused(error.status)
-        LOG.info("refused: %s", error, extra={"status": error.status})
+        LOG.info("refused: %s", _one_line(str(error)), extra={"status": error.status})
         headers = {"Retry-After": "1"} if error.status == 429 else None
         return JSONResponse(_envelope(request, error), status_code=error.status, headers=headers)
 
@@ -114,7 +117,7 @@ def create_app(models: Models, answering: Answering, settings: Settings) -> Fast
     arrivals = Arrivals(
         settings.max_body_mib * MIB, settings.max_arriving_mib * MIB, settings.body_timeout_s
     )
-    api = Api(models, answering, arrivals)
+    api = Api(models, answering, arrivals, settings.answer_timeout_s)
     inference = OpenInference(models, answering, arrivals)
 
     @asynccontextmanager
@@ -173,6 +176,11 @@ def _is_id(text: str) -> bool:
     return len(text) <= 128 and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
 
 
+def _one_line(text: str) -> str:
+    """What a client sent can't look like another line of the log."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
 def _envelope(request: Request, error: ApiError) -> dict[str, Any]:
     """An error as clients of either protocol know it."""
     return {"error": str(error)} if request.url.path.startswith("/v2") else error.body
@@ -181,9 +189,8 @@ def _envelope(request: Request, error: ApiError) -> dict[str, Any]:
 async def _on_http_error(request: Request, error: HTTPException) -> Response:
     message = f"{request.method} {request.url.path}: {error.detail}"
     known = ApiError(error.status_code, message)
-    return JSONResponse(_envelope(request, known), status_code=error.status_code)
+    return JSONResponse(_envelope(request, known), error.status_code, error.headers)
 
 
 async def _on_bug(request: Request, _error: Exception) -> Response:
-    error = ApiError(500, "internal error; the server's log tells more", kind="server_error")
-    return JSONResponse(_envelope(request, error), status_code=500)
+    return JSONResponse(_envelope(request, bug()), status_code=500)

@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from eilev.serving.open_inference import InferRequest
 from eilev.serving.protocol import ChatRequest, ScoreRequest, Usage
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -14,6 +15,7 @@ _REFERENCE = "#/components/schemas/{model}"
 _BODIES: dict[str, type[BaseModel]] = {
     "/v1/chat/completions": ChatRequest,
     "/v1/score": ScoreRequest,
+    "/v2/models/{model_id}/infer": InferRequest,
 }
 
 
@@ -115,6 +117,12 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
+class InferenceError(BaseModel):
+    """As clients of the Open Inference Protocol know it."""
+
+    error: str
+
+
 _WHY = {
     400: "the request breaks a rule",
     401: "no key, or a wrong one",
@@ -127,9 +135,12 @@ _WHY = {
 }
 
 
-def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+Answers = dict[int | str, dict[str, Any]]
+
+
+def errors(*statuses: int, body: type[BaseModel] = ErrorBody) -> Answers:
     """The refusals of a route, for its documentation."""
-    return {status: {"model": ErrorBody, "description": _WHY[status]} for status in statuses}
+    return {status: {"model": body, "description": _WHY[status]} for status in statuses}
 
 
 def document(app: FastAPI, example: dict[str, Any]) -> dict[str, Any]:

@@ -9,20 +9,26 @@ is a data URL or its file in base64.
 import base64
 import itertools
 import json
+import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import pydantic_core
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
+from eilev.serving.chat import MAX_VIDEOS
 from eilev.serving.protocol import ApiError, ChatRequest
+from eilev.serving.values import check_values
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 VIDEOS, NARRATIONS, PROMPT, NARRATION = "videos", "narrations", "prompt", "narration"
 # Of the request's `parameters`, those that say how it is answered.
 _WRITING = ("max_tokens", "temperature", "top_p", "top_k", "seed", "stop")
+
+
+Item = TypeVar("Item")
 
 
 class _Record(BaseModel):
@@ -33,7 +39,7 @@ class Tensor(_Record):
     """An input; its data are here or, in binary, after the JSON."""
 
     name: str
-    shape: list[int]
+    shape: Annotated[list[int], FailFast()]
     datatype: str
     parameters: dict[str, Any] = {}
     data: list[Any] | None = None
@@ -51,8 +57,8 @@ class InferRequest(_Record):
 
     id: str | None = None
     parameters: dict[str, Any] = {}
-    inputs: list[Tensor] = Field(min_length=1)
-    outputs: list[Wanted] = []
+    inputs: Annotated[list[Tensor], FailFast(), Field(min_length=1)]
+    outputs: Annotated[list[Wanted], FailFast()] = []
 
     @property
     def wants_binary(self) -> bool:
@@ -98,13 +104,14 @@ def read_inference(model_id: str, body: bytes, header_length: str | None) -> Inf
         ApiError: 400, naming the tensor or the field.
     """
     length = _length(header_length, len(body))
+    check_values(body[:length])
     try:
         request = InferRequest.model_validate_json(body[:length])
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "body"
         raise ApiError(400, f"{place}: {first['msg']}") from error
-    tensors = _tensors(request.inputs, body[length:])
+    tensors = _tensors(request.inputs, memoryview(body)[length:])
     return Inference(request, _chat(model_id, tensors, request.parameters))
 
 
@@ -135,25 +142,29 @@ def reply(
 def _length(given: str | None, most: int) -> int:
     if given is None:
         return most
-    if not given.isascii() or not given.isdigit() or int(given) > most:
+    if not re.fullmatch(r"[0-9]{1,12}", given) or int(given) > most:
         raise ApiError(400, f"{HEADER_LENGTH}: '{given}' is no length within the body")
     return int(given)
 
 
-def _tensors(inputs: Sequence[Tensor], binary: bytes) -> dict[str, list[bytes]]:
+def _tensors(inputs: Sequence[Tensor], binary: memoryview) -> dict[str, list[bytes]]:
     found: dict[str, list[bytes]] = {}
     for tensor in inputs:
         if tensor.name not in (VIDEOS, NARRATIONS, PROMPT):
             raise ApiError(400, f"there is no input '{tensor.name}'")
         if tensor.datatype != "BYTES":
             raise ApiError(400, f"{tensor.name}: '{tensor.datatype}' is not BYTES")
+        if tensor.name in found:
+            raise ApiError(400, f"{tensor.name}: it is given twice")
         size = tensor.parameters.get("binary_data_size")
         if size is None:
-            items = [_from_json(tensor.name, item) for item in _flat(tensor.data or [])]
+            flat = _few(tensor.name, _flat(tensor.data or []))
+            items = [_from_json(tensor.name, item) for item in flat]
         else:
-            if not isinstance(size, int) or not 0 <= size <= len(binary):
+            if type(size) is not int or not 0 <= size <= len(binary):
                 raise ApiError(400, f"{tensor.name}: the body lacks its {size} bytes")
-            items, binary = _unpacked(tensor.name, binary[:size]), binary[size:]
+            items = _few(tensor.name, _unpacked(tensor.name, binary[:size]))
+            binary = binary[size:]
         found[tensor.name] = items
     return found
 
@@ -195,21 +206,31 @@ def _from_json(name: str, item: Any) -> bytes:
     return item.encode()
 
 
-def _flat(data: Sequence[Any]) -> list[Any]:
+def _few(name: str, items: Iterator[Item]) -> list[Item]:
+    """All items, of which there are no more than videos may be."""
+    found = list(itertools.islice(items, MAX_VIDEOS + 1))
+    if len(found) > MAX_VIDEOS:
+        raise ApiError(400, f"{name}: more than {MAX_VIDEOS} elements")
+    return found
+
+
+def _flat(data: Sequence[Any]) -> Iterator[Any]:
     """Data may be nested by its shape; BYTES here have one dimension."""
-    return [leaf for item in data for leaf in (_flat(item) if isinstance(item, list) else [item])]
+    for item in data:
+        if isinstance(item, list):
+            yield from _flat(item)
+        else:
+            yield item
 
 
 def _packed(content: bytes) -> bytes:
     return struct.pack("<I", len(content)) + content
 
 
-def _unpacked(name: str, content: bytes) -> list[bytes]:
-    items = []
+def _unpacked(name: str, content: memoryview) -> Iterator[bytes]:
     while content:
         (length,) = struct.unpack("<I", content[:4]) if len(content) >= 4 else (len(content) + 1,)
         if 4 + length > len(content):
             raise ApiError(400, f"{name}: its bytes end within an element")
-        items.append(content[4 : 4 + length])
+        yield bytes(content[4 : 4 + length])
         content = content[4 + length :]
-    return items

@@ -6,6 +6,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     StringConstraints,
     model_validator,
@@ -16,6 +17,8 @@ from eilev.bundle.sampling import Sampling
 
 MAX_ANSWERS = 16
 MAX_CANDIDATES = 1024
+# Of an error: it may quote what the client sent.
+_MAX_MESSAGE = 1000
 
 
 class WireRecord(BaseModel):
@@ -81,21 +84,21 @@ class UserMessage(WireRecord):
     """Videos and text in the order in which the model sees them."""
 
     role: Literal["user"]
-    content: Annotated[list[ContentPart], BeforeValidator(_as_parts)]
+    content: Annotated[list[ContentPart], FailFast(), BeforeValidator(_as_parts)]
 
 
 class AssistantMessage(WireRecord):
     """The narration of the clip before it."""
 
     role: Literal["assistant"]
-    content: Annotated[list[TextPart], BeforeValidator(_as_parts)]
+    content: Annotated[list[TextPart], FailFast(), BeforeValidator(_as_parts)]
 
 
 class SystemMessage(WireRecord):
     """What a chat model is told beforehand; this one has never been told anything."""
 
     role: Literal["system", "developer"]
-    content: Annotated[list[TextPart], BeforeValidator(_as_parts)] = []
+    content: Annotated[list[TextPart], FailFast(), BeforeValidator(_as_parts)] = []
 
 
 Message = Annotated[UserMessage | AssistantMessage | SystemMessage, Field(discriminator="role")]
@@ -119,7 +122,7 @@ class ChatRequest(WireRecord):
     """Body of POST /v1/chat/completions. Without a temperature the answer is greedy."""
 
     model: str
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[list[Message], FailFast(), Field(min_length=1)]
     max_completion_tokens: NumTokens | None = None
     # The older name of the same.
     max_tokens: NumTokens | None = None
@@ -129,7 +132,9 @@ class ChatRequest(WireRecord):
     top_k: Annotated[int, Field(ge=-1)] = -1
     seed: int | None = None
     n: Annotated[int, Field(ge=1, le=MAX_ANSWERS)] = 1
-    stop: Annotated[list[StopText], Field(max_length=4), BeforeValidator(_as_texts)] = []
+    stop: Annotated[
+        list[StopText], FailFast(), Field(max_length=4), BeforeValidator(_as_texts)
+    ] = []
     logprobs: bool = False
     top_logprobs: Annotated[int, Field(ge=0, le=20)] = 0
     stream: bool = False
@@ -162,8 +167,10 @@ class ScoreRequest(WireRecord):
     """Body of POST /v1/score: which narration of the last clip is the likeliest?"""
 
     model: str
-    messages: Annotated[list[Message], Field(min_length=1)]
-    candidates: Annotated[list[Candidate], Field(min_length=1, max_length=MAX_CANDIDATES)]
+    messages: Annotated[list[Message], FailFast(), Field(min_length=1)]
+    candidates: Annotated[
+        list[Candidate], FailFast(), Field(min_length=1, max_length=MAX_CANDIDATES)
+    ]
 
 
 # Fields that would change the answer and can't be had, with the values that ask for nothing.
@@ -219,9 +226,23 @@ class ApiError(Exception):
         code: str | None = None,
         kind: str = "invalid_request_error",
     ):
+        message = _short(message)
         super().__init__(message)
         self.status = status
         self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def _short(message: str) -> str:
+    """A message that may quote megabytes, in a few words."""
+    if len(message) <= _MAX_MESSAGE:
+        return message
+    half = _MAX_MESSAGE // 2
+    return f"{message[:half]} ... {message[-half:]}"
+
+
+def bug() -> ApiError:
+    """What no client is to blame for."""
+    return ApiError(500, "internal error; the server's log tells more", kind="server_error")
 
 
 def busy(message: str) -> ApiError:

@@ -1,14 +1,20 @@
 """Answers in the form of OpenAI's chat completions: whole, or as events while they are written."""
 
+import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
+
+from fastapi.responses import StreamingResponse
+from starlette.types import Message, Send
 
 from eilev.bundle.answers import Answer, TokenLogprob
 from eilev.inputs.tokenizer import TextCodec
-from eilev.serving.protocol import ApiError, Usage
+from eilev.serving.logs import LOG
+from eilev.serving.protocol import ApiError, Usage, bug
 from eilev.serving.service import Asked
 
 
@@ -39,13 +45,39 @@ def scored(asked: Asked, scores: Sequence[float]) -> dict[str, Any]:
     }
 
 
-async def events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncIterator[str]:
+class EventStream(StreamingResponse):
+    """Events for a client that reads them: who stops to holds the place no longer than this."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[str], timeout_s: float):
+        super().__init__(events)
+        self._events, self._timeout_s = events, timeout_s
+
+    async def stream_response(self, send: Send) -> None:
+        """Send all events; each has to find room on its way in time."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(self._timeout_s):
+                await send(message)
+
+        try:
+            async with aclosing(self._events):
+                await super().stream_response(send_in_time)
+        except TimeoutError:
+            LOG.info("the client does not read its answer")
+
+
+async def events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncGenerator[str]:
     """The same as server-sent events; what goes wrong on the way is one of them."""
     try:
         async for event in _events(asked, pieces):
             yield event
     except ApiError as error:
         yield f"data: {json.dumps(error.body)}\n\n"
+    except Exception:
+        LOG.exception("an answer ended too early")
+        yield f"data: {json.dumps(bug().body)}\n\n"
     yield "data: [DONE]\n\n"
 
 

@@ -20,6 +20,7 @@ from eilev.serving.protocol import (
     ScoreRequest,
     WireRecord,
 )
+from eilev.serving.values import check_values
 
 # Pydantic puts the branch that it took through a union into the path of an error.
 _BRANCHES = frozenset(
@@ -129,6 +130,7 @@ def _check_size(model: Model, layout: Layout, writing: Writing) -> None:
 
 def _parse(kind: type[Wire], body: bytes) -> tuple[Wire, dict[str, Any]]:
     """A body as a record and as its fields, also those that the record does not know."""
+    check_values(body)
     try:
         fields = pydantic_core.from_json(body)
         return kind.model_validate(fields), fields

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from eilev.bundle.manifest import BundleError
 from eilev.serving.answering import Answering
 from eilev.serving.arriving import Arrivals
+from eilev.serving.documents import Answers, InferenceError, errors
 from eilev.serving.models import Models
 from eilev.serving.open_inference import HEADER_LENGTH, metadata_of, read_inference, reply
 from eilev.serving.protocol import ApiError
@@ -17,6 +18,12 @@ from eilev.serving.service import ask, understood
 from eilev.serving.waiting import last, unless_gone
 
 Route = Callable[..., Awaitable[Any]]
+
+_NO_MODEL = errors(404, body=InferenceError)
+_INFERRED: Answers = {
+    200: {"content": {"application/json": {}, "application/octet-stream": {}}},
+    **errors(400, 404, 408, 413, 422, 429, 504, body=InferenceError),
+}
 
 
 class OpenInference:
@@ -79,22 +86,23 @@ class OpenInference:
 
 def open_inference_routes(routes: OpenInference, *, may_load: bool) -> APIRouter:
     """All of them; without `may_load`, nobody can make the server read its folders again."""
-    router = APIRouter(prefix="/v2")
-    get: dict[str, Route] = {
-        "": routes.server,
-        "/health/live": routes.live,
-        "/health/ready": routes.ready,
-        "/models/{model_id}": routes.model,
-        "/models/{model_id}/ready": routes.model_ready,
+    router = APIRouter(prefix="/v2", responses=errors(401, body=InferenceError))
+    get: dict[str, tuple[Route, Answers]] = {
+        "": (routes.server, {}),
+        "/health/live": (routes.live, {}),
+        "/health/ready": (routes.ready, {}),
+        "/models/{model_id}": (routes.model, _NO_MODEL),
+        "/models/{model_id}/ready": (routes.model_ready, _NO_MODEL),
     }
-    post: dict[str, Route] = {
-        "/models/{model_id}/infer": routes.infer,
-        "/repository/index": routes.index,
+    post: dict[str, tuple[Route, Answers]] = {
+        "/models/{model_id}/infer": (routes.infer, _INFERRED),
+        "/repository/index": (routes.index, {}),
     }
     if may_load:
-        post["/repository/models/{model_id}/load"] = routes.load
-    for path, route in get.items():
-        router.get(path)(route)
-    for path, route in post.items():
-        router.post(path)(route)
+        loaded = errors(404, 422, body=InferenceError)
+        post["/repository/models/{model_id}/load"] = (routes.load, loaded)
+    for path, (route, answers) in get.items():
+        router.get(path, responses=answers)(route)
+    for path, (route, answers) in post.items():
+        router.post(path, responses=answers)(route)
     return router

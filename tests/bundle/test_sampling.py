@@ -34,6 +34,11 @@ def test_without_a_temperature_the_likeliest_is_taken(logits):
     assert choose(logits, GREEDY, GREEDY.generator(0)) == logits.argmax()
 
 
+def test_near_zero_it_is_taken_too(logits):
+    found = draw_probabilities(logits, Sampling(5e-324, top_k=3, top_p=0.5))
+    assert found[logits.argmax()] == found.sum() == 1
+
+
 def test_draws_depend_on_seed_and_number(logits):
     def draw(seed, number):
         sampling = Sampling(1.5, seed=seed)

@@ -27,7 +27,7 @@ from eilev.parquet import read_table
 from eilev.probe.chats import ChatFormat, Pictures
 from eilev.probe.scoring import PREDICTIONS
 from eilev.serving.media import load_clip
-from tests.serving.test_server import Server, serve
+from tests.serving.running import Server, serve
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, PROMPT
 from tests.tiny_llama import tiny_llama_model
 

@@ -14,6 +14,7 @@ from eilev.serving.decoding import DecoderPool, Decoding
 from eilev.serving.fetching import Fetcher
 from eilev.serving.models import Models
 from eilev.serving.settings import Settings
+from tests.serving.running import Server, serve
 from tests.videos import write_video
 
 
@@ -29,6 +30,13 @@ def decoders() -> Iterator[DecoderPool]:
     decoders = DecoderPool(1, Decoding(Limits()))
     yield decoders
     decoders.close()
+
+
+@pytest.fixture(scope="session")
+def server(tiny_bundle: Path) -> Iterator[Server]:
+    """One process for all tests that ask over real HTTP and leave it as it was."""
+    with serve(tiny_bundle) as server:
+        yield server
 
 
 def make_app(models: Models, decoders: DecoderPool, **settings: object) -> FastAPI:

@@ -1,7 +1,9 @@
 """The application in this process; test_server.py goes over real HTTP."""
 
+import asyncio
 import base64
 import io
+import itertools
 import json
 
 import jsonschema
@@ -11,11 +13,13 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from eilev.bundle.answers import Writing
+from eilev.bundle.batch import Batch
 from eilev.clips.limits import Limits
 from eilev.inputs.turns import Turn
 from eilev.serving.api import create_app
 from eilev.serving.media import load_clip
 from eilev.serving.models import Models
+from eilev.serving.replies import EventStream
 from eilev.serving.settings import Settings
 from tests.serving.conftest import make_answering, make_app
 from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
@@ -76,6 +80,48 @@ def test_stream_is_the_same_answer_in_events(client, video_urls):
     assert chunks[-2]["choices"][0]["finish_reason"] == whole["choices"][0]["finish_reason"]
     assert chunks[-1]["usage"] == whole["usage"]
     assert len({chunk["id"] for chunk in chunks}) == 1
+
+
+def test_a_stream_that_fails_on_its_way_ends_in_an_error(client, video_urls, monkeypatch):
+    steps = itertools.count()
+    step = Batch.step
+
+    def failing(batch):
+        if batch.answers and next(steps) == 2:
+            raise RuntimeError("of the engine")
+        step(batch)
+
+    monkeypatch.setattr(Batch, "step", failing)
+    response = client.post(URL, json=body(video_urls[0], max_tokens=20, stream=True))
+    *events, failure, done = response.text.strip().split("\n\n")
+    assert events
+    assert json.loads(failure[6:])["error"]["message"].startswith("internal error")
+    assert done == "data: [DONE]"
+    # The next one is answered.
+    assert text_of(client.post(URL, json=body(video_urls[0], max_tokens=20)))
+
+
+def test_a_client_that_does_not_read_is_not_waited_for():
+    closed = []
+
+    async def pieces():
+        try:
+            while True:
+                yield "data: {}\n\n"
+        finally:
+            closed.append(True)
+
+    async def run():
+        stuck = asyncio.Event()
+
+        async def send(message):
+            if message["type"] == "http.response.body":
+                await stuck.wait()
+
+        await EventStream(pieces(), timeout_s=0.05)({"type": "http"}, stuck.wait, send)
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+    assert closed
 
 
 def test_models_and_health(client):

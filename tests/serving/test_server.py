@@ -6,15 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import openai
-import psutil
 import pytest
 
 from eilev.bundle.answers import Writing
@@ -22,71 +21,14 @@ from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.clips.limits import Limits
 from eilev.inputs.turns import Turn
 from eilev.serving.media import load_clip
-from eilev.serving.settings import Settings
+from eilev.serving.settings import MIB, Settings
+from tests.serving.running import COMMAND, Server, client_of, few_shot, free_port, serve
 from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
-
-COMMAND = [sys.executable, "-m", "eilev.cli", "serve", "--bundle"]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@dataclass(frozen=True)
-class Server:
-    process: subprocess.Popen[bytes]
-    port: int
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-
-@contextmanager
-def serve(bundle: Path, *options: str) -> Iterator[Server]:
-    port = free_port()
-    process = subprocess.Popen([*COMMAND, str(bundle), "--port", str(port), *options])
-    server = Server(process, port)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server ended"
-        try:
-            httpx.get(f"{server.url}/health", timeout=30).raise_for_status()
-            break
-        except httpx.ConnectError:
-            time.sleep(0.1)
-    decoders = psutil.Process(process.pid).children(recursive=True)
-    assert decoders
-    yield server
-    process.terminate()
-    assert process.wait(timeout=30) in (0, -signal.SIGTERM)
-    assert not psutil.wait_procs(decoders, timeout=10)[1]
-
-
-@pytest.fixture(scope="module")
-def server(tiny_bundle: Path) -> Iterator[Server]:
-    with serve(tiny_bundle) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> openai.OpenAI:
     return client_of(server)
-
-
-def client_of(server: Server) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
-
-
-def few_shot(video_urls: list[str]) -> list[dict]:
-    content = []
-    for url, narration in zip(video_urls, [*NARRATIONS[:2], None], strict=True):
-        content.append({"type": "video_url", "video_url": {"url": url}})
-        if narration:
-            content.append({"type": "text", "text": narration})
-    return [{"role": "user", "content": content}]
 
 
 def test_openai_client_gets_a_narration(client, video_urls):
@@ -159,6 +101,73 @@ def test_who_hangs_up_frees_the_place(server, client, video_urls):
             hasty.sendall(header.encode() + b"\r\n\r\n" + request)
     time.sleep(0.5)
     assert client.chat.completions.create(model="eilev", messages=few_shot(video_urls)).choices
+
+
+@contextmanager
+def health_is_told(server):
+    """Ask for it all the time; a second at most is promised, more than that shows a standstill."""
+    slowest, ended = [0.0], threading.Event()
+
+    def ask():
+        with httpx.Client(base_url=server.url, timeout=60) as http:
+            while not ended.is_set():
+                start = time.monotonic()
+                http.get("/health").raise_for_status()
+                slowest[0] = max(slowest[0], time.monotonic() - start)
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        yield
+        ended.set()
+        asking.result()
+    assert slowest[0] < 10
+
+
+def test_health_is_told_while_megabytes_of_text_are_refused(server, client):
+    messages = [{"role": "user", "content": "onion " * (16 * MIB // 6)}]
+    with health_is_told(server), pytest.raises(openai.BadRequestError, match="bytes of text"):
+        client.chat.completions.create(model="eilev", messages=messages)
+
+
+def test_health_is_told_while_many_hang_up_in_their_streams(server, client, video_urls):
+    fields = {"max_tokens": 4000, "n": 16, "temperature": 2.0, "stream": True}
+    with health_is_told(server):
+        for _ in range(16):
+            stream = client.chat.completions.create(
+                model="eilev", messages=few_shot(video_urls), **fields
+            )
+            next(iter(stream))
+            stream.close()
+    running = "eilev_num_requests_running{"
+    for _ in range(100):
+        lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+        if [line for line in lines if line.startswith(running) and line.endswith(" 0.0")]:
+            return
+        time.sleep(0.1)
+    pytest.fail("what nobody reads is written on")
+
+
+def test_long_answers_are_finished_when_told_to_stop(tiny_bundle, video_urls):
+    fields = {"max_tokens": 4000, "n": 16, "temperature": 2.0, "seed": 1}
+    with serve(tiny_bundle) as server, ThreadPoolExecutor(4) as pool:
+        create = client_of(server).chat.completions.create
+        streams = [
+            create(model="eilev", messages=few_shot(video_urls), stream=True, **fields)
+            for _ in range(4)
+        ]
+        begun = [next(iter(stream)) for stream in streams]
+        assert len(begun) == 4
+        server.process.terminate()
+        reasons = list(pool.map(_reasons, streams))
+        assert [len(each) for each in reasons] == [16] * 4
+        assert all({*each} <= {"stop", "length"} for each in reasons)
+        assert server.process.wait(timeout=60) in (0, -signal.SIGTERM)
+
+
+def _reasons(stream):
+    return [
+        choice.finish_reason for chunk in stream for choice in chunk.choices if choice.finish_reason
+    ]
 
 
 def start(*arguments: str) -> subprocess.CompletedProcess[str]:

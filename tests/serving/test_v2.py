@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from tritonclient.utils import InferenceServerException
 
 from tests.serving.conftest import make_app
-from tests.serving.test_server import client_of, few_shot, serve
+from tests.serving.running import client_of, few_shot, serve
 from tests.tiny import NARRATIONS
 
 

@@ -1,0 +1,241 @@
+"""A server under twice its load, with clients that hang up and requests that are wrong.
+
+    python -m benchmarks.load --bundle data/export/bundle --minutes 3 --malformed 2000
+
+It starts a server that takes --places requests and keeps twice as many clients asking. Each answer
+is held against that of the bundle's engine in this process. In the end the server is told to stop
+while clients wait: all of them must still get their answers. Exits with 1 if anything was not as
+promised; the last line is JSON.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.malformed import wrong_bodies
+from benchmarks.served import CHAT, Body, Processes, Shape, bodies
+from eilev.bundle.answers import Writing
+from eilev.bundle.onnx_engine import OnnxEngine
+from eilev.clips.limits import Limits
+from eilev.serving.chat import read_chat
+from eilev.serving.media import load_clip
+from eilev.serving.protocol import ChatRequest
+
+HANG_UPS = 0.15
+WARM_S = 20.0
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request, and the answer that is right."""
+
+    body: Body
+    answer: str
+
+
+@dataclass
+class Seen:
+    """What came of it."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    malformed: Counter[int] = field(default_factory=Counter)
+    slowest_health_s: float = 0.0
+    mib: list[int] = field(default_factory=list)
+
+
+def questions(engine: OnnxEngine, number: int) -> list[Question]:
+    """Requests that share examples and others that don't, with their answers."""
+    shapes = (Shape(3, 1.0, 64), Shape(8, 1.0, 64), Shape(0, 2.0, 64))
+    made = [bodies(shape, "query", seed) for seed, shape in enumerate(shapes)]
+    drawn = itertools.islice(itertools.chain.from_iterable(zip(*made, strict=True)), number)
+    return [Question(body, _right(engine, body)) for body in drawn]
+
+
+def _right(engine: OnnxEngine, body: Body) -> str:
+    manifest = engine.manifest
+    messages = ChatRequest.model_validate(body).messages
+    chat = read_chat(messages, manifest.prompt, manifest.takes_questions)
+    clips = [
+        load_clip(video.url, manifest.num_frames, manifest.frame_size, Limits())
+        for video in chat.videos
+    ]
+    return engine.complete([(chat.turns, clips)], Writing(manifest.max_new_tokens))[0].text
+
+
+async def ask(client: httpx.AsyncClient, question: Question, *, streamed: bool) -> str:
+    """Ask once, and say what came of it."""
+    try:
+        response = await client.post(CHAT, json=question.body | {"stream": streamed})
+    except httpx.HTTPError as error:
+        return f"no answer: {type(error).__name__}"
+    if response.status_code != 200:
+        return str(response.status_code)
+    text = _streamed(response.text) if streamed else _whole(response.json())
+    return "right" if text == question.answer else "WRONG"
+
+
+def _whole(answer: Any) -> str:
+    return str(answer["choices"][0]["message"]["content"])
+
+
+def _streamed(events: str) -> str:
+    *chunks, _done, _end = events.split("\n\n")
+    deltas = [json.loads(chunk[6:])["choices"][0]["delta"] for chunk in chunks]
+    return "".join(delta.get("content", "") for delta in deltas)
+
+
+async def keep_asking(
+    client: httpx.AsyncClient, asked: list[Question], seen: Seen, drawn: random.Random, until: float
+) -> None:
+    """One client: it asks, or asks and hangs up, and waits a little where it was refused."""
+    while time.monotonic() < until:
+        work = ask(client, drawn.choice(asked), streamed=drawn.random() < 0.5)
+        if drawn.random() < HANG_UPS:
+            try:
+                await asyncio.wait_for(work, drawn.uniform(0.0, 0.5))
+            except TimeoutError:
+                seen.outcomes["hung up"] += 1
+            continue
+        outcome = await work
+        seen.outcomes[outcome] += 1
+        if outcome == "429":
+            await asyncio.sleep(drawn.uniform(0.02, 0.2))
+
+
+async def send_malformed(
+    client: httpx.AsyncClient, wrong: Iterator[bytes], seen: Seen, pause_s: float
+) -> None:
+    """Wrong requests, spread over the whole time."""
+    for body in wrong:
+        response = await client.post(CHAT, content=body)
+        seen.malformed[response.status_code] += 1
+        await asyncio.sleep(pause_s)
+
+
+async def watch(client: httpx.AsyncClient, server: Processes, seen: Seen, until: float) -> None:
+    """Health and memory, as long as the load lasts."""
+    while time.monotonic() < until:
+        start = time.monotonic()
+        (await client.get("/health")).raise_for_status()
+        seen.slowest_health_s = max(seen.slowest_health_s, time.monotonic() - start)
+        seen.mib.append(round(server.pss_mib))
+        await asyncio.sleep(2)
+
+
+@asynccontextmanager
+async def server(bundle: Path, port: int, places: int) -> AsyncIterator[tuple[Any, float]]:
+    """A server's process, and seconds until it was ready."""
+    command = [sys.executable, "-m", "eilev.cli", "serve", "--log-level", "warning"]
+    options = ["--bundle", str(bundle), "--port", str(port), "--max-requests", str(places)]
+    start = time.monotonic()
+    process = subprocess.Popen([*command, *options])
+    try:
+        async with httpx.AsyncClient() as client:
+            while process.poll() is None and not await _ready(client, port):
+                await asyncio.sleep(0.05)
+        yield process, time.monotonic() - start
+    finally:
+        process.kill()
+
+
+async def _ready(client: httpx.AsyncClient, port: int) -> bool:
+    try:
+        return (await client.get(f"http://127.0.0.1:{port}/health", timeout=30)).is_success
+    except httpx.TransportError:
+        return False
+
+
+async def drain(
+    client: httpx.AsyncClient, asked: list[Question], process: Any, places: int
+) -> dict[str, Any]:
+    """Tell the server to stop while all its places are taken."""
+    waiting = [
+        asyncio.create_task(ask(client, asked[n % len(asked)], streamed=bool(n % 2)))
+        for n in range(places)
+    ]
+    await asyncio.sleep(0.3)
+    start = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    outcomes = Counter(await asyncio.gather(*waiting))
+    code = await asyncio.to_thread(process.wait, 60)
+    seconds = round(time.monotonic() - start, 1)
+    return {"open": dict(outcomes), "exit_code": code, "seconds": seconds}
+
+
+async def run(given: argparse.Namespace) -> dict[str, Any]:
+    """All of it."""
+    asked = questions(OnnxEngine.load(given.bundle, 1), 24)
+    seen, drawn = Seen(), random.Random(0)  # noqa: S311
+    url, limits = f"http://127.0.0.1:{given.port}", httpx.Limits(max_connections=None)
+    async with (
+        server(given.bundle, given.port, given.places) as (process, ready_s),
+        httpx.AsyncClient(base_url=url, timeout=150, limits=limits) as client,
+    ):
+        processes = Processes.at(url)
+        cpu, until = processes.cpu_s, time.monotonic() + given.minutes * 60
+        pause_s = given.minutes * 60 / max(given.malformed, 1) / 2
+        wrong = wrong_bodies(asked[0].body, given.malformed)
+        await asyncio.gather(
+            watch(client, processes, seen, until),
+            send_malformed(client, wrong, seen, pause_s),
+            *(keep_asking(client, asked, seen, drawn, until) for _ in range(2 * given.places)),
+        )
+        cpu = processes.cpu_s - cpu
+        drained = await drain(client, asked, process, given.places)
+    warm = seen.mib[min(int(WARM_S / 2), len(seen.mib) - 1)]
+    return {
+        "ready_s": round(ready_s, 1),
+        "outcomes": dict(seen.outcomes),
+        "malformed": dict(sorted(seen.malformed.items())),
+        "slowest_health_s": round(seen.slowest_health_s, 2),
+        "mib": {"start": seen.mib[0], "warm": warm, "end": seen.mib[-1], "most": max(seen.mib)},
+        "cpu_s": round(cpu, 1),
+        "drain": drained,
+    }
+
+
+def broken(report: dict[str, Any]) -> list[str]:
+    """Promises that were not kept."""
+    expected = {"right", "429", "hung up"}
+    found = [f"{name}: {n}" for name, n in report["outcomes"].items() if name not in expected]
+    found += [f"malformed: {n} times {s}" for s, n in report["malformed"].items() if s >= 500]
+    if set(report["drain"]["open"]) != {"right"}:
+        found.append(f"at the end: {report['drain']}")
+    return found
+
+
+def main() -> None:
+    """Run, print, and fail where a promise was broken."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.load",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--bundle", type=Path, default=Path("data/export/bundle"))
+    parser.add_argument("--port", type=int, default=8010)
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--places", type=int, default=8, help="the server's --max-requests")
+    parser.add_argument("--malformed", type=int, default=2000)
+    report = asyncio.run(run(parser.parse_args()))
+    print(json.dumps(report))
+    if found := broken(report):
+        raise SystemExit("error: " + "; ".join(found))
+
+
+if __name__ == "__main__":
+    main()
