@@ -4,16 +4,19 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from eilev.bundle.answers import Answer, TokenLogprob
+from eilev.bundle.bank import Found
 from eilev.inputs.tokenizer import TextCodec
 from eilev.serving.protocol import ApiError, Usage
-from eilev.serving.service import Asked
+from eilev.serving.service import Asked, Written
 
 
-def whole(asked: Asked, answers: Sequence[Answer]) -> dict[str, Any]:
+def whole(written: Written) -> dict[str, Any]:
     """The body of an answer that is finished."""
+    answers = written.answers
     choices = [
         {
             "index": answer.number,
@@ -23,7 +26,8 @@ def whole(asked: Asked, answers: Sequence[Answer]) -> dict[str, Any]:
         }
         for answer in answers
     ]
-    return _envelope("chat.completion", asked) | {"choices": choices, "usage": _usage(answers)}
+    envelope = _envelope("chat.completion", written.asked)
+    return envelope | {"choices": choices, "usage": _usage(answers)}
 
 
 def scored(asked: Asked, scores: Sequence[float]) -> dict[str, Any]:
@@ -39,7 +43,7 @@ def scored(asked: Asked, scores: Sequence[float]) -> dict[str, Any]:
     }
 
 
-async def events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncIterator[str]:
+async def events(asked: Asked, pieces: AsyncIterator[Written]) -> AsyncIterator[str]:
     """The same as server-sent events; what goes wrong on the way is one of them."""
     try:
         async for event in _events(asked, pieces):
@@ -49,14 +53,15 @@ async def events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncIter
     yield "data: [DONE]\n\n"
 
 
-async def _events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncIterator[str]:
+async def _events(asked: Asked, pieces: AsyncIterator[Written]) -> AsyncIterator[str]:
     """Each answer as far as it is settled after each token."""
     envelope = _envelope("chat.completion.chunk", asked)
     finished: set[int] = set()
     sent: dict[int, int] = {}
     told: dict[int, int] = {}
     answers: list[Answer] = []
-    async for answers in pieces:
+    async for written in pieces:
+        answers = written.answers
         for answer in answers:
             number = answer.number
             if number not in sent:
@@ -97,7 +102,20 @@ def _envelope(kind: str, asked: Asked) -> dict[str, Any]:
         "system_fingerprint": asked.model.engine.manifest.fingerprint,
         # Ours: what of the request was left out.
         "notes": asked.chat.notes,
-    }
+    } | _shown(asked)
+
+
+def _shown(asked: Asked) -> dict[str, Any]:
+    """Ours: which examples of the bank stood before the request's own clips, the best one first."""
+    if asked.shown is None:
+        return {}
+    used = {"examples_used": [_used(found) for found in asked.shown.found]}
+    rounds = [asdict(one) for one in asked.shown.rounds]
+    return used | ({"rounds": rounds} if rounds else {})
+
+
+def _used(found: Found) -> dict[str, Any]:
+    return {**asdict(found.example), "similarity": round(found.similarity, 4)}
 
 
 def _logprobs(answer: Answer, told: int) -> dict[str, Any] | None:

@@ -84,6 +84,20 @@ class Settings(BaseSettings):
     max_pixels: PositiveInt = Field(Limits.max_pixels, description="of a video's frame")
     max_seconds: PositiveFloat = Field(Limits.max_duration_s, description="of a video")
 
+    bank: Path | None = Field(
+        None,
+        description="folder of narrated clips that requests may have shown before their own: "
+        "bank.csv or bank.tsv with the columns file, narration and, if wanted, start and end",
+    )
+    bank_mib: PositiveInt = Field(256, description="features of all examples in the bank")
+    bank_may_grow: bool = Field(
+        False,
+        description="POST /v1/bank adds an example, in memory only; who may ask may do that, too",
+    )
+    examples: Literal["none", "similar", "random"] = Field(
+        "none", description="what requests are shown from the bank that bring no example themselves"
+    )
+
     media_host: Annotated[list[str], *Listed] = Field(
         [],
         description="from which https:// videos are fetched: media.example.com, *.example.com or "
