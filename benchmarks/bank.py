@@ -76,13 +76,13 @@ class Kitchen:
 
 
 def mean_confidence(answer: Answer) -> float:
-    """Probability of a token, as a geometric mean over the answer."""
-    return math.exp(float(np.mean([token.logprob for token in answer.logprobs])))
+    """What the server goes by."""
+    return answer.confidence
 
 
 def least_confidence(answer: Answer) -> float:
-    """Probability of the least likely token: what the server goes by."""
-    return answer.confidence
+    """Probability of the least likely token."""
+    return math.exp(min(token.logprob for token in answer.logprobs))
 
 
 Confidence = Callable[[Answer], float]

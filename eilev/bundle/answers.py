@@ -69,8 +69,8 @@ class Answer:
 
     @property
     def confidence(self) -> float:
-        """Probability of its least likely token; `writing.num_logprobs` must not be None."""
-        return math.exp(min(token.logprob for token in self.logprobs))
+        """Geometric mean of its tokens' probabilities; `writing.num_logprobs` must not be None."""
+        return math.exp(sum(token.logprob for token in self.logprobs) / len(self.logprobs))
 
     @property
     def settled(self) -> str:

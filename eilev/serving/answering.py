@@ -60,8 +60,12 @@ class Answering:
             ApiError: 422 for a video, 429 if there is no place, 504 if it takes too long.
         """
         async with self._place(asked) as deadline:
-            write = self._alone if asked.examples is None else self._with_examples
-            async with aclosing(write(asked, deadline)) as every:
+            pieces = (
+                self._alone(asked, deadline)
+                if asked.examples is None
+                else self._with_examples(asked, asked.examples, deadline)
+            )
+            async with aclosing(pieces) as every:
                 async for written in every:
                     yield written
 
@@ -107,9 +111,10 @@ class Answering:
             async for written in every:
                 yield written
 
-    async def _with_examples(self, asked: Asked, deadline: float) -> AsyncGenerator[Written]:
+    async def _with_examples(
+        self, asked: Asked, wanted: ExamplesRequest, deadline: float
+    ) -> AsyncGenerator[Written]:
         """Answers after examples of the bank."""
-        wanted = asked.examples or ExamplesRequest()
         own = await self._features(asked, deadline)
         if wanted.rounds > 1:
             yield await self._best(asked, wanted, own, deadline)

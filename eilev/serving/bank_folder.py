@@ -84,8 +84,9 @@ class BankFolder:
 def _table(folder: Path) -> Path:
     found = [folder / name for name in TABLES if (folder / name).is_file()]
     if len(found) != 1:
-        number = "both" if found else "neither"
-        raise BankError(f"{folder}: there is {number} {' and '.join(TABLES)}; one is needed")
+        both, neither = " and ".join(TABLES), " nor ".join(TABLES)
+        there = f"both {both}" if found else f"neither {neither}"
+        raise BankError(f"{folder}: there is {there}; one is needed")
     return found[0]
 
 

@@ -75,7 +75,7 @@ class AddedExample(BankExample):
 
 
 class TriedRound(BaseModel):
-    """The answer of a round, and the probability of its least likely token."""
+    """The answer of a round, and the geometric mean of its tokens' probabilities."""
 
     answer: str
     confidence: float

@@ -122,8 +122,8 @@ StopText = Annotated[str, Field(min_length=1, max_length=256)]
 class ExamplesRequest(WireRecord):
     """Narrated clips of the server's bank that are shown before those of the request.
 
-    With more than one round the model is asked again with the next ones, until the least likely
-    token of an answer has the probability `confidence`.
+    With more than one round the model is asked again with the next ones, until the tokens of an
+    answer have the probability `confidence` in the (geometric) mean.
     """
 
     # Nobody else's client sends these: what is not known is a slip.

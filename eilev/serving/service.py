@@ -36,7 +36,7 @@ Wire = TypeVar("Wire", bound=WireRecord)
 
 @dataclass(frozen=True)
 class Round:
-    """An answer, and the probability of its least likely token."""
+    """An answer, and the geometric mean of its tokens' probabilities."""
 
     answer: str
     confidence: float
