@@ -1,10 +1,13 @@
 """A folder of narrated clips to a bank: its table is read, the clips are decoded and encoded."""
 
+import csv
+import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +19,10 @@ from eilev.serving.decoding import ClipFormat, DecoderPool
 from eilev.serving.logs import LOG
 from eilev.serving.media import MediaError, Segment
 from eilev.serving.protocol import MAX_NARRATION
-from eilev.sources.csv_files import Record, read_layout, read_rows
 
 TABLES = ("bank.csv", "bank.tsv")
 NEEDED = ("file", "narration")
+_DELIMITERS = ",;\t"
 
 
 class BankError(DataError):
@@ -92,31 +95,47 @@ def _table(folder: Path) -> Path:
 
 def _lines(table: Path) -> list[_Line]:
     """Those that name a file, a narration and, if any, a part of the file."""
-    layout = read_layout(table, NEEDED)
-    if missing := [name for name in NEEDED if name not in layout.columns]:
-        raise BankError(f"{table}: no column {' and '.join(missing)}; it has {layout.columns}")
     lines = []
-    for record in read_rows(table, layout):
+    for place, row in _rows(table):
         try:
-            lines.append(_line(table.parent, record))
+            lines.append(_line(table.parent, place, row))
         except ValueError as error:
-            _leave_out(record.place, str(error))
+            _leave_out(place, str(error))
     return lines
 
 
-def _line(folder: Path, record: Record) -> _Line:
+def _rows(table: Path) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """Place and cells by column of each row below the header; None has what is too much."""
+    try:
+        text = table.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BankError(f"{table}: not UTF-8: {error}") from error
+    header, *_ = text.splitlines() or [""]
+    delimiter = max(_DELIMITERS, key=header.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+        if missing := [name for name in NEEDED if name not in reader.fieldnames]:
+            raise BankError(f"{table}: no column {' and '.join(missing)}; it has '{header}'")
+        for row in reader:
+            yield f"{table.name}, line {reader.line_num}", row
+    except csv.Error as error:
+        raise BankError(f"{table}: up to line {reader.line_num}: {error}") from error
+
+
+def _line(folder: Path, place: str, row: Mapping[Any, Any]) -> _Line:
     """Read a row (ValueError: why it can't be used)."""
-    if record.fault:
-        raise ValueError(record.fault)
-    file = record.cells["file"].strip()
+    if None in row or None in row.values():
+        raise ValueError("it has not as many fields as the header")
+    file = row["file"].strip()
     # A newline ends a narration.
-    narration = " ".join(record.cells["narration"].split())
+    narration = " ".join(row["narration"].split())
     if not narration or len(narration) > MAX_NARRATION:
         raise ValueError(f"a narration has 1 to {MAX_NARRATION} characters, not {len(narration)}")
     if not file or not (folder / file).is_file():
         raise ValueError(f"file: '{file}' is not a file in {folder}")
-    segment = _segment(record.cells.get("start", "").strip(), record.cells.get("end", "").strip())
-    return _Line(Example(record.place, narration, file), folder / file, segment)
+    segment = _segment(row.get("start", "").strip(), row.get("end", "").strip())
+    return _Line(Example(place, narration, file), folder / file, segment)
 
 
 def _segment(start: str, end: str) -> Segment | None:

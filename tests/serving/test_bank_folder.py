@@ -54,6 +54,13 @@ def test_clips_are_what_the_model_makes_of_them(read, clips, engine):
 def test_what_spreadsheets_write_is_read(read):
     bank = read("File\tNarration\tNote\nb.mp4\t The camera  wearer cuts. \t\n", name="bank.tsv")
     assert [one.narration for one in bank.examples] == ["The camera wearer cuts."]
+    quoted = read(
+        '\ufefffile;narration;start\r\na.mp4;"Cuts; then\r\nopens.";\r\nb.mp4;Opens.;\r\n'
+    )
+    assert [(one.id, one.narration) for one in quoted.examples] == [
+        ("bank.csv, line 3", "Cuts; then opens."),
+        ("bank.csv, line 4", "Opens."),
+    ]
 
 
 def test_lines_that_cannot_be_used_are_named_and_left_out(read, caplog):
@@ -79,7 +86,7 @@ def test_lines_that_cannot_be_used_are_named_and_left_out(read, caplog):
         6: "start '1' and end '' are not both seconds",
         7: "start '0.8' does not lie before end '0.2'",
         8: "b.mp4: the video",
-        9: "2 fields, but the header has 4",
+        9: "not as many fields as the header",
         10: "1 to 1024 characters, not 2000",
     }
     lines = {number: f"bank.csv, line {number}: " for number in expected}
@@ -107,6 +114,7 @@ def test_a_bank_is_bounded(read, engine, caplog):
         ("file,text\na.mp4,Cuts.\n", "no column narration"),
         ("file,narration\ngone.mp4,Cuts.\n", "no line of it can be used"),
         ("", "no column file and narration"),
+        ('file,narration\na.mp4,"Cuts.\nb.mp4,Opens.\n', "up to line 3: unexpected end"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_named(read, text, reason):
