@@ -120,7 +120,8 @@ def _rows(table: Path) -> Iterator[tuple[str, Mapping[Any, Any]]]:
         for row in reader:
             yield f"{table.name}, line {reader.line_num}", row
     except csv.Error as error:
-        raise BankError(f"{table}: up to line {reader.line_num}: {error}") from error
+        why = f"{error}; is a quotation mark out of place?"
+        raise BankError(f"{table}: after line {reader.line_num}: {why}") from error
 
 
 def _line(folder: Path, place: str, row: Mapping[Any, Any]) -> _Line:

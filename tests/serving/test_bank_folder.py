@@ -114,7 +114,7 @@ def test_a_bank_is_bounded(read, engine, caplog):
         ("file,text\na.mp4,Cuts.\n", "no column narration"),
         ("file,narration\ngone.mp4,Cuts.\n", "no line of it can be used"),
         ("", "no column file and narration"),
-        ('file,narration\na.mp4,"Cuts.\nb.mp4,Opens.\n', "up to line 3: unexpected end"),
+        ('file,narration\na.mp4,"Cuts.\nb.mp4,Opens.\n', "after line 1: unexpected end"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_named(read, text, reason):
