@@ -1,6 +1,7 @@
 """An answer while it is written, token by token."""
 
 import copy
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,6 +66,11 @@ class Answer:
     def stopped(self) -> bool:
         """Whether the model or a stop text ended it, rather than `max_new_tokens`."""
         return self.finish_reason == "stop"
+
+    @property
+    def confidence(self) -> float:
+        """Geometric mean of its tokens' probabilities; `writing.num_logprobs` must not be None."""
+        return math.exp(sum(token.logprob for token in self.logprobs) / len(self.logprobs))
 
     @property
     def settled(self) -> str:

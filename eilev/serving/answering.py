@@ -2,23 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from eilev.bundle.answers import Answer
+from eilev.bundle.onnx_engine import Features
 from eilev.bundle.rows import Rows
 from eilev.clips.frame_choice import Frames
 from eilev.clips.limits import Limits
 from eilev.serving.decoding import ClipFormat, DecoderPool
+from eilev.serving.examples import best_of, noting, prompt_features, rounds_of
 from eilev.serving.fetching import Fetcher
 from eilev.serving.media import MediaError
-from eilev.serving.protocol import ApiError, busy
+from eilev.serving.protocol import ApiError, ExamplesRequest, busy
 from eilev.serving.scheduler import Job, Prompt, Told
 from eilev.serving.sent import SentVideo, context_of, invalid_video, receive
-from eilev.serving.service import Asked
-from eilev.serving.waiting import all_or_none
+from eilev.serving.service import Asked, Written
+from eilev.serving.waiting import all_or_none, last
 
 T = TypeVar("T")
 
@@ -48,18 +53,21 @@ class Answering:
         # What they do is wait for the decoding processes.
         self._threads = ThreadPoolExecutor(decoders.num_workers, "decoders")
 
-    async def answers(self, asked: Asked) -> AsyncGenerator[list[Answer]]:
+    async def answers(self, asked: Asked) -> AsyncGenerator[Written]:
         """The answers, after each token if they are streamed; between two it can be given up.
 
         Raises:
             ApiError: 422 for a video, 429 if there is no place, 504 if it takes too long.
         """
-        async with aclosing(self._told(asked)) as every:
-            async for told in every:
-                answers = [answer for answer in told if isinstance(answer, Answer)]
-                yield answers
-                if all(answer.finish_reason for answer in answers):
-                    return
+        async with self._place(asked) as deadline:
+            pieces = (
+                self._alone(asked, deadline)
+                if asked.examples is None
+                else self._with_examples(asked, asked.examples, deadline)
+            )
+            async with aclosing(pieces) as every:
+                async for written in every:
+                    yield written
 
     async def scores(self, asked: Asked) -> list[float]:
         """Mean log-likelihood per token of each candidate.
@@ -67,52 +75,118 @@ class Answering:
         Raises:
             ApiError: as `answers`.
         """
-        async with aclosing(self._told(asked)) as told:
-            return [score for score in await anext(told) if isinstance(score, float)]
+        async with self._place(asked) as deadline:
+            begun = await self._begin(asked, deadline)
+            async with aclosing(self._told(begun, deadline)) as told:
+                return [score for score in await anext(told) if isinstance(score, float)]
 
-    async def _told(self, asked: Asked) -> AsyncGenerator[list[Answer] | list[float]]:
-        """What the engine says, one after the other, until nobody asks any more."""
-        if self._places.locked():
-            raise busy(f"{self._max_requests} requests are being answered; try again")
-        deadline = time.monotonic() + self._timeout_s
-        async with self._places:
-            with asked.model.in_use():
-                job, inbox = await self._job(asked, deadline)
-                asked.model.scheduler.submit(job)
-                try:
-                    while True:
-                        told = await self._by(deadline, inbox.get())
-                        if isinstance(told, Exception):
-                            raise told
-                        yield told
-                finally:
-                    job.cancelled = True
+    async def features(self, asked: Asked) -> Features:
+        """What the model makes of the videos: (number of videos, query tokens, hidden size).
+
+        Raises:
+            ApiError: as `answers`.
+        """
+        async with self._place(asked) as deadline:
+            return await self._features(asked, deadline)
 
     def close(self) -> None:
         """End the decoding processes."""
         self._threads.shutdown(cancel_futures=True)
         self._decoders.close()
 
-    async def _job(self, asked: Asked, deadline: float) -> tuple[Job, asyncio.Queue[Told]]:
-        """A job for the engine, and where it puts the answers."""
+    @asynccontextmanager
+    async def _place(self, asked: Asked) -> AsyncIterator[float]:
+        """Hold a place; yields until when the answer must be there."""
+        if self._places.locked():
+            raise busy(f"{self._max_requests} requests are being answered; try again")
+        deadline = time.monotonic() + self._timeout_s
+        async with self._places:
+            with asked.model.in_use():
+                yield deadline
+
+    async def _alone(self, asked: Asked, deadline: float) -> AsyncGenerator[Written]:
+        """Answers to the clips of the request."""
+        begun = await self._begin(asked, deadline)
+        async with aclosing(self._written(asked, begun, deadline)) as every:
+            async for written in every:
+                yield written
+
+    async def _with_examples(
+        self, asked: Asked, wanted: ExamplesRequest, deadline: float
+    ) -> AsyncGenerator[Written]:
+        """Answers after examples of the bank."""
+        own = await self._features(asked, deadline)
+        if wanted.rounds > 1:
+            yield await self._best(asked, wanted, own, deadline)
+            return
+        shown = await asyncio.to_thread(next, rounds_of(asked, wanted, own))
+        async with aclosing(self._after(shown, own, deadline)) as every:
+            async for written in every:
+                yield written
+
+    async def _best(
+        self, asked: Asked, wanted: ExamplesRequest, own: Features, deadline: float
+    ) -> Written:
+        """The answer to trust most, of rounds that end with the first one that can be."""
+        rounds, tried = rounds_of(noting(asked), wanted, own), list[Written]()
+        while (shown := await asyncio.to_thread(next, rounds, None)) is not None:
+            async with aclosing(self._after(shown, own, deadline)) as every:
+                tried.append(await last(every))
+            if tried[-1].answers[0].confidence >= wanted.confidence:
+                break
+        return best_of(asked, tried)
+
+    def _after(self, shown: Asked, own: Features, deadline: float) -> AsyncGenerator[Written]:
+        """Answers to a request with its examples; all that it shows has been encoded."""
+        begun = _submit(shown, Prompt(shown.layout, {}, prompt_features(shown, own)))
+        return self._written(shown, begun, deadline)
+
+    async def _written(
+        self, asked: Asked, begun: "_Begun", deadline: float
+    ) -> AsyncGenerator[Written]:
+        async with aclosing(self._told(begun, deadline)) as every:
+            async for told in every:
+                answers = [answer for answer in told if isinstance(answer, Answer)]
+                written = Written(asked, answers)
+                yield written
+                if written.finished:
+                    return
+
+    async def _told(
+        self, begun: "_Begun", deadline: float
+    ) -> AsyncGenerator[list[Answer] | list[float] | Features]:
+        """What the engine says, one after the other, until nobody asks any more."""
+        try:
+            while True:
+                told = await self._by(deadline, begun.inbox.get())
+                if isinstance(told, Exception):
+                    raise told
+                yield told
+        finally:
+            begun.job.cancelled = True
+
+    async def _features(self, asked: Asked, deadline: float) -> Features:
+        """Of all videos of a request."""
+        videos = await self._by(deadline, receive(asked, self._fetcher, self._limits))
+        prompt = await self._by(deadline, self._prompt(asked, videos, None))
+        begun = _submit(asked, prompt, encoded=_keep(asked, videos), only_encoded=True)
+        async with aclosing(self._told(begun, deadline)) as told:
+            return np.asarray(await anext(told), np.float32)
+
+    async def _begin(self, asked: Asked, deadline: float) -> "_Begun":
+        """Give a request to the engine, with what is known of it already."""
         videos = await self._by(deadline, receive(asked, self._fetcher, self._limits))
         context = context_of(asked, videos)
         known = None if context is None else asked.model.contexts.get(context.key)
         if context is not None and known is not None:
             videos = videos[context.num_videos :]
         prompt = await self._by(deadline, self._prompt(asked, videos, known))
-        inbox: asyncio.Queue[Told] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-        job = Job(
+        return _submit(
+            asked,
             prompt,
-            asked.writing,
-            streamed=asked.streamed,
-            deliver=lambda told: _tell(loop, inbox, told),
-            encoded=lambda place, made: asked.model.features.put(videos[place].digest, made),
+            encoded=_keep(asked, videos),
             prefilled=lambda rows: context.keep(rows, asked) if context else None,
-            candidates=asked.candidates,
         )
-        return job, inbox
 
     async def _prompt(
         self, asked: Asked, videos: Sequence[SentVideo], context: Rows | None
@@ -151,6 +225,42 @@ class Answering:
         except TimeoutError as error:
             message = f"the answer takes longer than {self._timeout_s:g} s"
             raise ApiError(504, message, kind="server_error", code="timeout") from error
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A job that the engine has, and where what it says arrives."""
+
+    job: Job
+    inbox: asyncio.Queue[Told]
+
+
+def _submit(
+    asked: Asked,
+    prompt: Prompt,
+    *,
+    encoded: Callable[[int, Features], None] = lambda *_: None,
+    prefilled: Callable[[Rows], None] = lambda _: None,
+    only_encoded: bool = False,
+) -> _Begun:
+    inbox: asyncio.Queue[Told] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    job = Job(
+        prompt,
+        asked.writing,
+        streamed=asked.streamed,
+        deliver=lambda told: _tell(loop, inbox, told),
+        encoded=encoded,
+        prefilled=prefilled,
+        candidates=asked.candidates,
+        only_encoded=only_encoded,
+    )
+    asked.model.scheduler.submit(job)
+    return _Begun(job, inbox)
+
+
+def _keep(asked: Asked, videos: Sequence[SentVideo]) -> Callable[[int, Features], None]:
+    return lambda place, made: asked.model.features.put(videos[place].digest, made)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Told], told: Told) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
@@ -17,14 +18,22 @@ from starlette.middleware.cors import CORSMiddleware
 from eilev.serving import pages
 from eilev.serving.answering import Answering
 from eilev.serving.arriving import Arrivals
-from eilev.serving.documents import ChatCompletion, ModelCard, ModelList, Scores, document, errors
+from eilev.serving.documents import (
+    AddedExample,
+    ChatCompletion,
+    ModelCard,
+    ModelList,
+    Scores,
+    document,
+    errors,
+)
 from eilev.serving.keys import Keys
 from eilev.serving.logs import LOG
 from eilev.serving.metrics import Metrics
 from eilev.serving.models import Models
-from eilev.serving.protocol import ApiError, bug
+from eilev.serving.protocol import ApiError, bug, busy
 from eilev.serving.replies import EventStream, events, scored, whole
-from eilev.serving.service import understand_chat, understand_score, understood
+from eilev.serving.service import understand_chat, understand_example, understand_score, understood
 from eilev.serving.settings import DEFAULT_ID, MIB, Settings
 from eilev.serving.v2 import OpenInference, open_inference_routes
 from eilev.serving.waiting import chain, last, unless_gone
@@ -86,10 +95,10 @@ class Api:
             asked = await understood(understand_chat, body, self._models)
             answers = self._metrics.watch(asked, self._answering.answers(asked))
             if not asked.streamed:
-                return JSONResponse(whole(asked, await unless_gone(request, last(answers))))
+                return JSONResponse(whole(await unless_gone(request, last(answers))))
             # What is wrong with the videos shows before a stream begins.
             first = await unless_gone(request, anext(answers))
-        stream = events(asked, chain(first, answers))
+        stream = events(first.asked, chain(first, answers))
         return EventStream(stream, self._send_timeout_s)
 
     async def score(self, request: Request) -> Response:
@@ -98,6 +107,16 @@ class Api:
             asked = await understood(understand_score, body, self._models)
             scores = await unless_gone(request, self._answering.scores(asked))
         return JSONResponse(scored(asked, scores))
+
+    async def add_example(self, request: Request) -> dict[str, Any]:
+        """Take a narrated clip into the bank, until the server ends or the model is read again."""
+        async with self._arrivals.body(request) as body:
+            asked = await understood(understand_example, body, self._models)
+            features = await unless_gone(request, self._answering.features(asked))
+        if asked.model.retired:
+            raise busy(f"model '{asked.model_id}' was read again in the meantime; try again")
+        example = asked.model.add_example(asked.narration, features)
+        return {**asdict(example), "num_examples": len(asked.model.bank.examples)}
 
     async def refuse(self, request: Request, error: ApiError) -> Response:
         """The answer to a request that is refused."""
@@ -133,11 +152,12 @@ def create_app(models: Models, answering: Answering, settings: Settings) -> Fast
     app.get("/version")(api.version)
     app.get("/metrics", response_class=PlainTextResponse)(api.metrics)
     key = Depends(Keys(settings.api_key))
-    app.include_router(_openai_routes(api), dependencies=[key], responses=errors(401))
+    routes = _openai_routes(api, bank_may_grow=settings.bank_may_grow)
+    app.include_router(routes, dependencies=[key], responses=errors(401))
     app.include_router(
         open_inference_routes(inference, may_load=settings.may_load), dependencies=[key]
     )
-    pages.add_to(app, settings.examples)
+    pages.add_to(app, settings.page_examples)
     app.exception_handler(ApiError)(api.refuse)
     app.exception_handler(HTTPException)(_on_http_error)
     app.exception_handler(Exception)(_on_bug)
@@ -145,13 +165,15 @@ def create_app(models: Models, answering: Answering, settings: Settings) -> Fast
     return app
 
 
-def _openai_routes(api: Api) -> APIRouter:
+def _openai_routes(api: Api, *, bank_may_grow: bool) -> APIRouter:
     router = APIRouter(prefix="/v1")
     answered = errors(400, 404, 408, 413, 422, 429, 504)
     chat: dict[int | str, Any] = {200: {"model": ChatCompletion}, **answered}
     router.post("/chat/completions", responses=chat)(api.chat_completions)
     score: dict[int | str, Any] = {200: {"model": Scores}, **answered}
     router.post("/score", responses=score)(api.score)
+    if bank_may_grow:
+        router.post("/bank", response_model=AddedExample, responses=answered)(api.add_example)
     router.get("/models", response_model=ModelList)(api.models)
     router.get("/models/{model_id}", response_model=ModelCard, responses=errors(404))(api.model)
     router.head("/models", include_in_schema=False)(api.models)

@@ -10,7 +10,7 @@ from PIL import Image
 from eilev.clips.frame_choice import Frames
 from eilev.clips.limits import Allow, Limits
 from eilev.clips.process import Worker, WorkerError, WorkerPool
-from eilev.serving.media import MediaError, Payload, read_frames
+from eilev.serving.media import MediaError, Payload, Segment, read_frames
 from eilev.serving.memory import files_in_memory
 
 
@@ -33,11 +33,12 @@ class Decoding:
     def __call__(self, asked: "_Asked", allow: Allow) -> Iterator[Frames]:
         """Yield the frames of a payload's files; runs in a worker's process."""
         allow(self.timeout_s)
-        files, clip = asked
-        yield read_frames(files, clip.num_frames, clip.size, self.limits)
+        files, clip, segment = asked
+        yield read_frames(files, clip.num_frames, clip.size, self.limits, segment)
 
 
-_Asked = tuple[Sequence[Path], ClipFormat]
+_Asked = tuple[Sequence[Path], ClipFormat, Segment | None]
+_Decoders = Worker["_Asked", Frames] | WorkerPool["_Asked", Frames]
 
 
 class DecoderPool:
@@ -57,28 +58,37 @@ class DecoderPool:
         Raises:
             MediaError: the video is undecodable, too large, too slow, or crashes the decoder.
         """
-        return _ask(self._pool, payload, clip)
+        return _decode(self._pool, payload, clip)
+
+    def read(self, file: Path, clip: ClipFormat, segment: Segment | None = None) -> Frames:
+        """The same of a file of the operator's, or of a part of it.
+
+        Raises:
+            MediaError: as `decode`.
+        """
+        return _ask(self._pool, ([file], clip, segment))
 
     def warm_up(self) -> None:
         """Return once every process answers."""
         file = io.BytesIO()
         Image.new("RGB", (16, 16)).save(file, "JPEG")
         for worker in self._pool.workers:
-            _ask(worker, Payload((file.getvalue(),)), ClipFormat(1, 16))
+            _decode(worker, Payload((file.getvalue(),)), ClipFormat(1, 16))
 
     def close(self) -> None:
         """End the processes."""
         self._pool.stop()
 
 
-def _ask(
-    asked: Worker[_Asked, Frames] | WorkerPool[_Asked, Frames], payload: Payload, clip: ClipFormat
-) -> Frames:
-    sampled = payload.sampled(clip.num_frames)
+def _decode(decoders: _Decoders, payload: Payload, clip: ClipFormat) -> Frames:
+    # A process reads them where they are: no copy goes through a pipe.
+    with files_in_memory(payload.sampled(clip.num_frames).parts) as files:
+        return _ask(decoders, (files, clip, None))
+
+
+def _ask(decoders: _Decoders, asked: _Asked) -> Frames:
     try:
-        # A process reads them where they are: no copy goes through a pipe.
-        with files_in_memory(sampled.parts) as files:
-            (frames,) = asked.ask((files, clip))
+        (frames,) = decoders.ask(asked)
     except WorkerError as error:
         raise MediaError(f"the video: {error}") from error
     except ValueError as error:

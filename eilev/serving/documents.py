@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from eilev.serving.open_inference import InferRequest
-from eilev.serving.protocol import ChatRequest, ScoreRequest, Usage
+from eilev.serving.protocol import ChatRequest, ExampleRequest, ScoreRequest, Usage
 
 _REFERENCE = "#/components/schemas/{model}"
 # Read by the server itself, within its bounds, so FastAPI does not know of them.
@@ -16,6 +16,7 @@ _BODIES: dict[str, type[BaseModel]] = {
     "/v1/chat/completions": ChatRequest,
     "/v1/score": ScoreRequest,
     "/v2/models/{model_id}/infer": InferRequest,
+    "/v1/bank": ExampleRequest,
 }
 
 
@@ -55,8 +56,38 @@ class Choice(BaseModel):
     finish_reason: Literal["stop", "length"]
 
 
+class BankExample(BaseModel):
+    """A narrated clip of the bank; `file` is null for one that was sent."""
+
+    id: str
+    narration: str
+    file: str | None
+
+
+class UsedExample(BankExample):
+    """One that stood before the request's own clips, and how alike it and the query are."""
+
+    similarity: float
+
+
+class AddedExample(BankExample):
+    """One that was taken in, and how many there are now."""
+
+    num_examples: int
+
+
+class TriedRound(BaseModel):
+    """The answer of a round, and the geometric mean of its tokens' probabilities."""
+
+    answer: str
+    confidence: float
+
+
 class ChatCompletion(BaseModel):
-    """Answers. `notes` say what of the request was left out, and what it was taken for."""
+    """Answers. `notes` say what of the request was left out, and what it was taken for.
+
+    examples_used and rounds: only where examples of the bank were asked for.
+    """
 
     id: str
     object: Literal["chat.completion"]
@@ -66,6 +97,8 @@ class ChatCompletion(BaseModel):
     notes: list[str]
     choices: list[Choice]
     usage: Usage
+    examples_used: list[UsedExample] = []
+    rounds: list[TriedRound] = []
 
 
 class Score(BaseModel):
@@ -152,6 +185,8 @@ def document(app: FastAPI, example: dict[str, Any]) -> dict[str, Any]:
         )
         found["components"]["schemas"] |= schemas["$defs"]
         for path, kind in _BODIES.items():
+            if path not in found["paths"]:
+                continue
             schema = {"$ref": _REFERENCE.format(model=kind.__name__)}
             content = {"application/json": {"schema": schema}}
             found["paths"][path]["post"]["requestBody"] = {"required": True, "content": content}

@@ -73,14 +73,25 @@ def read_payload(url: str, limits: Limits) -> Payload:
         raise MediaError(str(error)) from error
 
 
-def read_frames(files: Sequence[Path], num_frames: int, size: int, limits: Limits) -> Frames:
-    """Frames taken uniformly from a whole video.
+# Start and end of a part of a video in seconds.
+Segment = tuple[float, float]
+
+
+def read_frames(
+    files: Sequence[Path],
+    num_frames: int,
+    size: int,
+    limits: Limits,
+    segment: Segment | None = None,
+) -> Frames:
+    """Frames taken uniformly from a video.
 
     Args:
         files: a payload's parts: one video or picture, or a picture for each frame.
         num_frames: frames taken; some are repeated where the video has fewer.
         size: frames are squashed to this width and height in pixels.
         limits: the largest video that is decoded.
+        segment: of a single video file; None for all of it.
 
     Returns:
         uint8 (num_frames, size, size, 3).
@@ -90,14 +101,16 @@ def read_frames(files: Sequence[Path], num_frames: int, size: int, limits: Limit
     """
     try:
         if len(files) == 1:
-            return _read_file(files[0], num_frames, size, limits)
+            return _read_file(files[0], num_frames, size, limits, segment)
         places = uniform_indices(len(files), num_frames)
         return np.concatenate([read_picture(files[place], 1, size, limits) for place in places])
     except VideoError as error:
         raise MediaError(str(error)) from error
 
 
-def _read_file(path: Path, num_frames: int, size: int, limits: Limits) -> Frames:
+def _read_file(
+    path: Path, num_frames: int, size: int, limits: Limits, segment: Segment | None
+) -> Frames:
     """Frames of a video or a picture: its first bytes tell, whatever a client calls it."""
     if is_picture(path):
         return read_picture(path, num_frames, size, limits)
@@ -107,7 +120,11 @@ def _read_file(path: Path, num_frames: int, size: int, limits: Limits) -> Frames
         container_format(path)
     except RefusedError as error:
         raise VideoError(f"the video: {error}, and no {NAMES} either") from error
-    return Video(path, size, limits, name="the video").clip(None, 0.0, num_frames)
+    video = Video(path, size, limits, name="the video")
+    if segment is None:
+        return video.clip(None, 0.0, num_frames)
+    start_s, end_s = segment
+    return video.clip((start_s + end_s) / 2, end_s - start_s, num_frames)
 
 
 def load_clip(url: str, num_frames: int, size: int, limits: Limits) -> Frames:

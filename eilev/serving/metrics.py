@@ -8,10 +8,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from eilev.bundle.answers import Answer
 from eilev.serving.logs import LOG
 from eilev.serving.models import Models
-from eilev.serving.service import Asked
+from eilev.serving.service import Asked, Written
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _MODEL = ["model_name"]
@@ -44,22 +43,23 @@ class Metrics:
         self._refused.labels(str(status)).inc()
 
     async def watch(
-        self, asked: Asked, answers: AsyncGenerator[list[Answer]]
-    ) -> AsyncGenerator[list[Answer]]:
+        self, asked: Asked, answers: AsyncGenerator[Written]
+    ) -> AsyncGenerator[Written]:
         """The same answers; they are counted and timed."""
         model = asked.model_id
         start = last = time.perf_counter()
         self._videos.labels(model).inc(len(asked.chat.videos))
-        first, written = True, list[Answer]()
+        first, written = True, Written(asked, [])
         async for written in answers:
             now = time.perf_counter()
             if asked.streamed:
                 (self._first if first else self._between).labels(model).observe(now - last)
             first, last = False, now
             yield written
-        self._answered(asked, written, last - start)
+        self._answered(written, last - start)
 
-    def _answered(self, asked: Asked, answers: list[Answer], seconds: float) -> None:
+    def _answered(self, written: Written, seconds: float) -> None:
+        asked, answers = written.asked, written.answers
         model, num_prompt = asked.model_id, len(asked.layout.input_ids)
         num_new = sum(answer.num_new_tokens for answer in answers)
         self._whole.labels(model).observe(seconds)

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from eilev.bundle.bank import Bank, BankFullError, Example
 from eilev.bundle.onnx_engine import Features, OnnxEngine
 from eilev.bundle.rows import Rows
+from eilev.serving.bank_folder import BankFolder
 from eilev.serving.caches import Cache
 from eilev.serving.protocol import ApiError
 from eilev.serving.scheduler import Scheduler
@@ -15,10 +17,11 @@ from eilev.serving.settings import MIB, Settings
 
 
 class Model:
-    """An engine, the thread that runs it, and what is kept of earlier requests to it."""
+    """An engine, the thread that runs it, its bank, and what is kept of earlier requests."""
 
-    def __init__(self, engine: OnnxEngine, settings: Settings):
+    def __init__(self, engine: OnnxEngine, settings: Settings, bank: Bank):
         self.engine = engine
+        self.bank = bank
         self.scheduler = Scheduler(engine, settings.batch_mib * MIB)
         # By the digest of a video, and by tokens and digests of a context.
         self.features = Cache[Features](
@@ -27,17 +30,37 @@ class Model:
         self.contexts = Cache[Rows](settings.context_cache_mib * MIB, lambda rows: rows.num_bytes)
         self.retired = False
         self._num_users = 0
+        self._num_added = 0
 
     @classmethod
-    def load(cls, folder: Path, settings: Settings) -> Self:
-        """Load a bundle; its graphs have run once.
+    def load(cls, folder: Path, settings: Settings, bank: BankFolder | None = None) -> Self:
+        """Load a bundle, and a bank as it sees it; its graphs have run once.
 
         Raises:
             BundleError: see OnnxEngine.load.
+            BankError: see BankFolder.read.
         """
         engine = OnnxEngine.load(folder, settings.num_threads)
         engine.warm_up()
-        return cls(engine, settings)
+        if bank is not None:
+            return cls(engine, settings, bank.read(engine))
+        shape = engine.manifest.num_query_tokens, engine.manifest.hidden_size
+        return cls(engine, settings, Bank.empty(settings.bank_mib * MIB, *shape))
+
+    def add_example(self, narration: str, features: Features) -> Example:
+        """Take a narrated clip into the bank; only the event loop's thread does.
+
+        Raises:
+            ApiError: 413, there is no room.
+        """
+        self._num_added += 1
+        example = Example(f"added {self._num_added}", narration)
+        try:
+            self.bank = self.bank.extended([example], features)
+        except BankFullError as error:
+            message = f"the bank is full: {error} (--bank-mib)"
+            raise ApiError(413, message, code="bank_full") from error
+        return example
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -60,10 +83,14 @@ class Model:
 class Models:
     """Loaded from folders; only the event loop's thread replaces one."""
 
-    def __init__(self, folders: Mapping[str, Path], settings: Settings):
-        self._folders, self._settings = folders, settings
+    def __init__(
+        self, folders: Mapping[str, Path], settings: Settings, bank: BankFolder | None = None
+    ):
+        self._folders, self._settings, self._bank = folders, settings, bank
         self._loading = asyncio.Lock()
-        self.loaded = {name: Model.load(folder, settings) for name, folder in folders.items()}
+        # What is shown to requests that bring no example.
+        self.examples = settings.examples
+        self.loaded = {name: Model.load(path, settings, bank) for name, path in folders.items()}
 
     def __getitem__(self, model_id: str) -> Model:
         """Find a model.
@@ -78,16 +105,16 @@ class Models:
         return self.loaded[model_id]
 
     async def reload(self, model_id: str) -> None:
-        """Read a model's folder again; until that has worked, the earlier one answers.
+        """Read a model's folder and the bank again; until that has worked, the earlier one answers.
 
         Raises:
             ApiError: 404.
-            BundleError: what lies there can't be loaded; the earlier model stays.
+            DataError: what lies there can't be loaded; the earlier model stays.
         """
         earlier = self[model_id]
         async with self._loading:
             folder = self._folders[model_id]
-            model = await asyncio.to_thread(Model.load, folder, self._settings)
+            model = await asyncio.to_thread(Model.load, folder, self._settings, self._bank)
             self.loaded[model_id] = model
         earlier.retire()
 

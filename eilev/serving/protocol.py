@@ -19,6 +19,10 @@ MAX_ANSWERS = 16
 MAX_CANDIDATES = 1024
 # Of an error: it may quote what the client sent.
 _MAX_MESSAGE = 1000
+MAX_EXAMPLES = 63
+MAX_ROUNDS = 16
+# Characters of an example's narration.
+MAX_NARRATION = 1024
 
 
 class WireRecord(BaseModel):
@@ -118,6 +122,22 @@ NumTokens = Annotated[int, Field(ge=1)]
 StopText = Annotated[str, Field(min_length=1, max_length=256)]
 
 
+class ExamplesRequest(WireRecord):
+    """Narrated clips of the server's bank that are shown before those of the request.
+
+    With more than one round the model is asked again with the next ones, until the tokens of an
+    answer have the probability `confidence` in the (geometric) mean.
+    """
+
+    # Nobody else's client sends these: what is not known is a slip.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strategy: Literal["similar", "random", "none"] = "similar"
+    number: Annotated[int, Field(ge=1, le=MAX_EXAMPLES)] = 8
+    rounds: Annotated[int, Field(ge=1, le=MAX_ROUNDS)] = 1
+    confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.9
+
+
 class ChatRequest(WireRecord):
     """Body of POST /v1/chat/completions. Without a temperature the answer is greedy."""
 
@@ -139,6 +159,8 @@ class ChatRequest(WireRecord):
     top_logprobs: Annotated[int, Field(ge=0, le=20)] = 0
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
+    # Ours.
+    examples: ExamplesRequest | None = None
 
     def writing(self, default_new_tokens: int, room: int | None) -> Writing:
         """How its answers are written.
@@ -158,6 +180,16 @@ class ChatRequest(WireRecord):
             stop=tuple(self.stop),
             num_logprobs=self.top_logprobs if self.logprobs else None,
         )
+
+
+class ExampleRequest(WireRecord):
+    """Body of POST /v1/bank: a narrated clip."""
+
+    model: str
+    video_url: Url
+    narration: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NARRATION)
+    ]
 
 
 Candidate = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]

@@ -6,20 +6,23 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any
 
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Send
 
 from eilev.bundle.answers import Answer, TokenLogprob
+from eilev.bundle.bank import Found
 from eilev.inputs.tokenizer import TextCodec
 from eilev.serving.logs import LOG
 from eilev.serving.protocol import ApiError, Usage, bug
-from eilev.serving.service import Asked
+from eilev.serving.service import Asked, Written
 
 
-def whole(asked: Asked, answers: Sequence[Answer]) -> dict[str, Any]:
+def whole(written: Written) -> dict[str, Any]:
     """The body of an answer that is finished."""
+    answers = written.answers
     choices = [
         {
             "index": answer.number,
@@ -29,7 +32,8 @@ def whole(asked: Asked, answers: Sequence[Answer]) -> dict[str, Any]:
         }
         for answer in answers
     ]
-    return _envelope("chat.completion", asked) | {"choices": choices, "usage": _usage(answers)}
+    envelope = _envelope("chat.completion", written.asked)
+    return envelope | {"choices": choices, "usage": _usage(answers)}
 
 
 def scored(asked: Asked, scores: Sequence[float]) -> dict[str, Any]:
@@ -68,7 +72,7 @@ class EventStream(StreamingResponse):
             LOG.info("the client does not read its answer")
 
 
-async def events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncGenerator[str]:
+async def events(asked: Asked, pieces: AsyncIterator[Written]) -> AsyncGenerator[str]:
     """The same as server-sent events; what goes wrong on the way is one of them."""
     try:
         async for event in _events(asked, pieces):
@@ -81,14 +85,15 @@ async def events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncGene
     yield "data: [DONE]\n\n"
 
 
-async def _events(asked: Asked, pieces: AsyncIterator[list[Answer]]) -> AsyncIterator[str]:
+async def _events(asked: Asked, pieces: AsyncIterator[Written]) -> AsyncIterator[str]:
     """Each answer as far as it is settled after each token."""
     envelope = _envelope("chat.completion.chunk", asked)
     finished: set[int] = set()
     sent: dict[int, int] = {}
     told: dict[int, int] = {}
     answers: list[Answer] = []
-    async for answers in pieces:
+    async for written in pieces:
+        answers = written.answers
         for answer in answers:
             number = answer.number
             if number not in sent:
@@ -129,7 +134,20 @@ def _envelope(kind: str, asked: Asked) -> dict[str, Any]:
         "system_fingerprint": asked.model.engine.manifest.fingerprint,
         # Ours: what of the request was left out.
         "notes": asked.chat.notes,
-    }
+    } | _shown(asked)
+
+
+def _shown(asked: Asked) -> dict[str, Any]:
+    """Ours: which examples of the bank stood before the request's own clips, the best one first."""
+    if asked.shown is None:
+        return {}
+    used = {"examples_used": [_used(found) for found in asked.shown.found]}
+    rounds = [asdict(one) for one in asked.shown.rounds]
+    return used | ({"rounds": rounds} if rounds else {})
+
+
+def _used(found: Found) -> dict[str, Any]:
+    return {**asdict(found.example), "similarity": round(found.similarity, 4)}
 
 
 def _logprobs(answer: Answer, told: int) -> dict[str, Any] | None:

@@ -25,8 +25,8 @@ _LOG = logging.getLogger(__name__)
 _MAX_CHUNK = 64
 
 
-# Answers after a token, scores, or what went wrong.
-Told = list[Answer] | list[float] | Exception
+# Answers after a token, scores, features of the videos, or what went wrong.
+Told = list[Answer] | list[float] | Features | Exception
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Job:
     streamed: whether the answers are wanted after each token, or only finished. deliver: called in
     the engine's thread with copies of them, or once with what went wrong. encoded and prefilled:
     told what may be kept. candidates: narrations to score in place of writing one; their scores are
-    delivered at once.
+    delivered at once. only_encoded: the features are delivered, and the prompt is not run.
     """
 
     prompt: Prompt
@@ -60,6 +60,7 @@ class Job:
     encoded: Callable[[int, Features], None]
     prefilled: Callable[[Rows], None]
     candidates: Sequence[str] = ()
+    only_encoded: bool = False
     # Set by whoever waits for it: nothing more is done.
     cancelled: bool = False
     answers: list[Answer] = field(default_factory=list)
@@ -164,6 +165,9 @@ class Scheduler:
 
     def _begin(self, job: Job) -> None:
         features = self._encode(job)
+        if job.only_encoded:
+            job.deliver(features)
+            return
         prompt = job.prompt
         rows, logits = self._engine.prefill(prompt.layout, features, prompt.context)
         job.prefilled(rows)

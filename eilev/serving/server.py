@@ -6,14 +6,15 @@ import socket
 
 import uvicorn
 
-from eilev.bundle.manifest import BundleError
+from eilev.io import DataError
 from eilev.serving.answering import Answering
 from eilev.serving.api import create_app
+from eilev.serving.bank_folder import BankFolder
 from eilev.serving.decoding import DecoderPool, Decoding
 from eilev.serving.fetching import Fetcher
 from eilev.serving.logs import LOG, log_config
 from eilev.serving.models import Models
-from eilev.serving.settings import Settings
+from eilev.serving.settings import MIB, Settings
 
 
 def serve(settings: Settings) -> None:
@@ -21,7 +22,7 @@ def serve(settings: Settings) -> None:
 
     Raises:
         OSError: the port is taken, or the file of certificates can't be read.
-        BundleError: a bundle can't be loaded.
+        DataError: a bundle or the bank can't be loaded.
         ValueError: two bundles have the same id, or a host is written in another form.
     """
     folders = settings.bundles()
@@ -29,7 +30,10 @@ def serve(settings: Settings) -> None:
     listener = _bind(settings.host, settings.port)
     # They start while the models are loaded.
     decoders = DecoderPool(settings.num_decoders, Decoding(settings.limits))
-    models = Models(folders, settings)
+    bank = None
+    if settings.bank is not None:
+        bank = BankFolder(settings.bank, decoders, settings.bank_mib * MIB)
+    models = Models(folders, settings, bank)
     decoders.warm_up()
     asyncio.run(_run(settings, models, decoders, fetcher, listener))
 
@@ -74,7 +78,7 @@ class _Loads:
             try:
                 await self._models.reload(name)
                 LOG.info("loaded '%s' again", name)
-            except BundleError as error:
+            except DataError as error:
                 LOG.error("'%s': the earlier model stays: %s", name, error)
 
 

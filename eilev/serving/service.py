@@ -8,14 +8,18 @@ from typing import Any, TypeVar
 import pydantic_core
 from pydantic import ValidationError
 
-from eilev.bundle.answers import Writing
+from eilev.bundle.answers import Answer, Writing
+from eilev.bundle.bank import Found
 from eilev.inputs.interleave import Layout, TooLongError
-from eilev.serving.chat import Chat, read_chat
+from eilev.inputs.turns import Turn
+from eilev.serving.chat import Chat, VideoSource, read_chat
 from eilev.serving.models import Model, Models
 from eilev.serving.protocol import (
     REFUSED,
     ApiError,
     ChatRequest,
+    ExampleRequest,
+    ExamplesRequest,
     Message,
     ScoreRequest,
     WireRecord,
@@ -32,6 +36,25 @@ Wire = TypeVar("Wire", bound=WireRecord)
 
 
 @dataclass(frozen=True)
+class Round:
+    """An answer, and the geometric mean of its tokens' probabilities."""
+
+    answer: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Examples that stand before a request's own clips, the best one first.
+
+    rounds: all that were tried, where it was asked again with others.
+    """
+
+    found: tuple[Found, ...]
+    rounds: tuple[Round, ...] = ()
+
+
+@dataclass(frozen=True)
 class Asked:
     """A request that has been understood; none of its videos is decoded yet."""
 
@@ -45,6 +68,24 @@ class Asked:
     include_usage: bool = False
     # Narrations to score in place of writing one.
     candidates: tuple[str, ...] = ()
+    # Of a clip that is to be taken into the bank.
+    narration: str = ""
+    # Which examples of the bank are wanted, and which were found.
+    examples: ExamplesRequest | None = None
+    shown: Shown | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """Answers as far as they are written, and the request with all that was put into it."""
+
+    asked: Asked
+    answers: list[Answer]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all answers are."""
+        return all(answer.finish_reason for answer in self.answers)
 
 
 async def understood(read: Callable[..., Asked], *given: Any) -> Asked:
@@ -67,7 +108,8 @@ def understand_chat(body: bytes, models: Models) -> Asked:
         value = fields.get(name)
         if value is not None and value not in harmless:
             raise ApiError(400, f"{name}: this server can't do that; leave it out", param=name)
-    return ask(request, models)
+    asked = ask(request, models)
+    return replace(asked, examples=_examples(request, asked, models.examples))
 
 
 def ask(request: ChatRequest, models: Models) -> Asked:
@@ -85,13 +127,47 @@ def ask(request: ChatRequest, models: Models) -> Asked:
     )
 
 
+def _examples(request: ChatRequest, asked: Asked, default: str) -> ExamplesRequest | None:
+    """Which examples are wanted: those that are asked for, or else those that everybody gets."""
+    has_bank = bool(asked.model.bank.examples)
+    wanted = request.examples
+    if wanted is None:
+        none = default == "none" or not has_bank or len(asked.chat.turns) > 1
+        return None if none else ExamplesRequest.model_validate({"strategy": default})
+    if wanted.strategy == "none":
+        return None
+    if not has_bank:
+        message = "examples: this server's bank is empty; see --bank"
+        raise ApiError(400, message, param="examples", code="bank_empty")
+    if wanted.rounds > 1 and request.n > 1:
+        message = "examples.rounds: several rounds end in one answer, 'n' must be 1"
+        raise ApiError(400, message, param="examples.rounds")
+    return wanted
+
+
+def understand_example(body: bytes, models: Models) -> Asked:
+    """The same of a narrated clip for the bank.
+
+    Raises:
+        ApiError: as `understand_chat`.
+    """
+    request, _ = _parse(ExampleRequest, body)
+    model = models[request.model]
+    videos = [VideoSource(request.video_url.url, "video_url.url")]
+    chat = Chat([Turn(model.engine.manifest.prompt, None)], videos, [])
+    asked = _asked(request.model, model, chat, Writing(1))
+    return replace(asked, narration=" ".join(request.narration.split()))
+
+
 def understand_score(body: bytes, models: Models) -> Asked:
     """The same of a request to score candidates.
 
     Raises:
         ApiError: as `understand_chat`.
     """
-    request, _ = _parse(ScoreRequest, body)
+    request, fields = _parse(ScoreRequest, body)
+    if fields.get("examples") is not None:
+        raise ApiError(400, "examples: not for scores; leave it out", param="examples")
     model = models[request.model]
     chat, room = _read_chat(model, request.messages)
     longest = max(map(len, model.engine.encode_candidates(request.candidates)))

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         description="only requests with one of these are answered; better in the environment, as "
         "every user of a machine sees flags",
     )
-    examples: Annotated[Path, AfterValidator(_with_examples)] | None = Field(
+    page_examples: Annotated[Path, AfterValidator(_with_examples)] | None = Field(
         None, description="folder of ready examples for the web page, in place of the kitchen's"
     )
     log_format: Literal["text", "json"] = Field("text", description="of the lines on stderr")
@@ -101,6 +101,20 @@ class Settings(BaseSettings):
     feature_cache_mib: PositiveInt = Field(128, description="features that are kept of videos")
     max_pixels: PositiveInt = Field(Limits.max_pixels, description="of a video's frame")
     max_seconds: PositiveFloat = Field(Limits.max_duration_s, description="of a video")
+
+    bank: Path | None = Field(
+        None,
+        description="folder of narrated clips that requests may have shown before their own: "
+        "bank.csv or bank.tsv with the columns file, narration and, if wanted, start and end",
+    )
+    bank_mib: PositiveInt = Field(256, description="features of all examples in the bank")
+    bank_may_grow: bool = Field(
+        False,
+        description="POST /v1/bank adds an example, in memory only; who may ask may do that, too",
+    )
+    examples: Literal["none", "similar", "random"] = Field(
+        "none", description="what requests are shown from the bank that bring no example themselves"
+    )
 
     media_host: Annotated[list[str], *Listed] = Field(
         [],

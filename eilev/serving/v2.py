@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from eilev.bundle.manifest import BundleError
+from eilev.io import DataError
 from eilev.serving.answering import Answering
 from eilev.serving.arriving import Arrivals
 from eilev.serving.documents import Answers, InferenceError, errors
@@ -59,8 +59,8 @@ class OpenInference:
             length = request.headers.get(HEADER_LENGTH)
             inference = await asyncio.to_thread(read_inference, model_id, body, length)
             asked = await understood(ask, inference.chat, self._models)
-            answers = await unless_gone(request, last(self._answering.answers(asked)))
-        texts = [answer.text for answer in answers]
+            written = await unless_gone(request, last(self._answering.answers(asked)))
+        texts = [answer.text for answer in written.answers]
         content, headers = reply(inference, asked.model.engine.manifest.fingerprint, texts)
         return Response(content, headers=headers)
 
@@ -75,7 +75,7 @@ class OpenInference:
         """Read a model's folder again; no request fails, the earlier one answers meanwhile."""
         try:
             await self._models.reload(model_id)
-        except BundleError as error:
+        except DataError as error:
             message = f"the earlier model stays: {error}"
             raise ApiError(422, message, code="invalid_bundle") from error
         return {"name": model_id, "version": self._version(model_id)}

@@ -1,5 +1,7 @@
 """Answers as they grow, token by token."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,3 +47,11 @@ def test_log_probabilities_are_kept_where_asked_for():
     first = answer.logprobs[0]
     assert first.likeliest[0] == (CUT[0], first.logprob)
     assert len(first.likeliest) == 2
+
+
+def test_confidence_is_the_geometric_mean_of_the_tokens_probabilities():
+    _, answer = grow(Writing(3, num_logprobs=0))
+    each = np.e / (np.e + CODEC.vocab_size - 1)
+    assert answer.confidence == pytest.approx(each)
+    answer.logprobs[1] = replace(answer.logprobs[1], logprob=0.0)
+    assert answer.confidence == pytest.approx(each ** (2 / 3))

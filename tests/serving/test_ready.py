@@ -29,7 +29,7 @@ def write_index(folder: Path, video: str = "a.mp4", **fields: object) -> Path:
 
 
 def test_a_folder_is_checked_before_anything_is_loaded(tmp_path):
-    assert Settings(examples=write_index(tmp_path)).examples == tmp_path
+    assert Settings(page_examples=write_index(tmp_path)).page_examples == tmp_path
     with pytest.raises(ValueError, match=r"index\.json: sets\.0\.titel: Extra inputs"):
         read_examples(write_index(tmp_path, titel="One"))
     with pytest.raises(ValueError, match=r"index\.json: sets\.0\.query\.narration: Field required"):
@@ -42,5 +42,5 @@ def test_a_folder_is_checked_before_anything_is_loaded(tmp_path):
     (tmp_path / "index.json").write_text("[")
     with pytest.raises(ValueError, match=r"index\.json: it: Invalid JSON"):
         read_examples(tmp_path)
-    with pytest.raises(ValueError, match=r"--examples \(|No such file"):
-        Settings(examples=tmp_path / "missing")
+    with pytest.raises(ValueError, match=r"--page-examples \(|No such file"):
+        Settings(page_examples=tmp_path / "missing")

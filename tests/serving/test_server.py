@@ -24,6 +24,7 @@ from eilev.serving.media import load_clip
 from eilev.serving.settings import MIB, Settings
 from tests.serving.running import COMMAND, Server, client_of, few_shot, free_port, serve
 from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
+from tests.videos import write_video
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +226,39 @@ def test_the_server_does_without_torch():
     )
     heavy = {"torch", "transformers", "accelerate", "onnx", "prefect", "great_expectations"}
     assert not heavy & set(result.stdout.split())
+
+
+def test_a_bank_is_shown_and_read_again_on_a_signal(tiny_bundle, tmp_path, video_urls):
+    table = tmp_path / "bank.csv"
+    write_video(tmp_path / "a.mp4", num_frames=8)
+    table.write_text(f"file,narration\na.mp4,{NARRATIONS[0]}\n")
+    with serve(tiny_bundle, "--bank", str(tmp_path), "--bank-may-grow", "true") as server:
+        client = client_of(server)
+
+        def narrations():
+            messages = [{"role": "user", "content": few_shot(video_urls)[0]["content"][-1:]}]
+            examples = {"examples": {"number": 4, "rounds": 2}}
+            answer = client.chat.completions.create(
+                model="eilev", messages=messages, extra_body=examples
+            )
+            return {one["narration"] for one in answer.examples_used}
+
+        assert narrations() == {NARRATIONS[0]}
+        sent = {"model": "eilev", "video_url": {"url": video_urls[1]}, "narration": NARRATIONS[1]}
+        httpx.post(f"{server.url}/v1/bank", json=sent, timeout=30).raise_for_status()
+        assert narrations() == {*NARRATIONS[:2]}
+        # What can't be read leaves the earlier bank.
+        for text, expected in (("file\n", 2), (f"file,narration\na.mp4,{NARRATIONS[2]}\n", 1)):
+            table.write_text(text)
+            server.process.send_signal(signal.SIGHUP)
+            deadline = time.monotonic() + 30
+            while len(narrations()) != expected and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert len(narrations()) == expected
+        assert narrations() == {NARRATIONS[2]}
+
+
+def test_a_bank_that_cannot_be_read_is_named(tiny_bundle, tmp_path):
+    result = start(str(tiny_bundle), "--port", str(free_port()), "--bank", str(tmp_path))
+    assert result.returncode == 1
+    assert f"error: {tmp_path}: there is neither bank.csv nor bank.tsv" in result.stderr

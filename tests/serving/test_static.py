@@ -77,7 +77,7 @@ def server(
     tiny_bundle: Path, narrating_bundle: Path, examples: Path, browser: Browser
 ) -> Iterator[Server]:
     bundle = f"other={narrating_bundle}"
-    options = ("--bundle", bundle, "--examples", str(examples), "--api-key", KEY)
+    options = ("--bundle", bundle, "--page-examples", str(examples), "--api-key", KEY)
     with serve(tiny_bundle, *options, "--num-decoders", "1", "--num-threads", "1") as server:
         yield server
 
