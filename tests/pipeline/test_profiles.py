@@ -17,16 +17,16 @@ OVERRIDES = [
     "synthesize.num_videos=2",
 ]
 # A stage that keeps the params.yaml that it was run with.
-PROBE = "stages: {probe: {cmd: cp ../params.yaml seen.yaml, outs: [seen.yaml]}}"
+LOOK = "stages: {look: {cmd: cp ../params.yaml seen.yaml, outs: [seen.yaml]}}"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("profiles"))
-    (project.folder / "probe").mkdir()
-    (project.folder / "probe" / "dvc.yaml").write_text(PROBE)
+    (project.folder / "look").mkdir()
+    (project.folder / "look" / "dvc.yaml").write_text(LOOK)
     author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    for command in (["add", "probe"], [*author, "commit", "-qm", "Add a probe"]):
+    for command in (["add", "look"], [*author, "commit", "-qm", "Add a look"]):
         subprocess.run(["git", *command], cwd=project.folder, check=True)
     return project
 
@@ -38,9 +38,9 @@ def run(project: Project, target: str, overrides: list[str]) -> None:
 
 
 def test_the_default_is_written_anew_as_it_was(project: Project) -> None:
-    run(project, "probe/dvc.yaml:probe", [])
+    run(project, "look/dvc.yaml:look", [])
     committed = (ROOT / "params.yaml").read_bytes()
-    assert (project.folder / "probe/seen.yaml").read_bytes() == committed
+    assert (project.folder / "look/seen.yaml").read_bytes() == committed
     assert (project.folder / "params.yaml").read_bytes() == committed
 
 
