@@ -167,7 +167,7 @@ def create_app(models: Models, answering: Answering, settings: Settings) -> Fast
 
 def _openai_routes(api: Api, *, bank_may_grow: bool) -> APIRouter:
     router = APIRouter(prefix="/v1")
-    answered = errors(400, 404, 408, 413, 422, 429, 504)
+    answered = errors(400, 404, 408, 413, 422, 429, 503, 504)
     chat: dict[int | str, Any] = {200: {"model": ChatCompletion}, **answered}
     router.post("/chat/completions", responses=chat)(api.chat_completions)
     score: dict[int | str, Any] = {200: {"model": Scores}, **answered}

@@ -164,6 +164,7 @@ _WHY = {
     413: "the request is too large",
     422: "a video is refused or can't be decoded",
     429: "too many requests; try again after Retry-After",
+    503: "the server is stopping",
     504: "the answer takes too long",
 }
 

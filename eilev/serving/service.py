@@ -33,6 +33,8 @@ _BRANCHES = frozenset(
 
 
 Wire = TypeVar("Wire", bound=WireRecord)
+# A body, or a request that has been read.
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,21 @@ class Written:
         return all(answer.finish_reason for answer in self.answers)
 
 
-async def understood(read: Callable[..., Asked], *given: Any) -> Asked:
-    """Read a request in a thread, by one of the functions below, for a model that still answers."""
+async def understood(
+    read: Callable[[Content, Models], Asked], content: Content, models: Models
+) -> Asked:
+    """Read a request in a thread, by one of the functions below, for a model that still answers.
+
+    Raises:
+        ApiError: as they do; 503, the server is stopping.
+    """
     while True:
-        asked = await asyncio.to_thread(read, *given)
-        # Another bundle may have taken its place in the meantime.
+        asked = await asyncio.to_thread(read, content, models)
         if not asked.model.retired:
             return asked
+        # Either another bundle has taken its place in the meantime, or nobody will.
+        if models[asked.model_id] is asked.model:
+            raise ApiError(503, "the server is stopping", kind="server_error", code="stopping")
 
 
 def understand_chat(body: bytes, models: Models) -> Asked:

@@ -22,7 +22,7 @@ Route = Callable[..., Awaitable[Any]]
 _NO_MODEL = errors(404, body=InferenceError)
 _INFERRED: Answers = {
     200: {"content": {"application/json": {}, "application/octet-stream": {}}},
-    **errors(400, 404, 408, 413, 422, 429, 504, body=InferenceError),
+    **errors(400, 404, 408, 413, 422, 429, 503, 504, body=InferenceError),
 }
 
 

@@ -22,7 +22,8 @@ class Project:
         self.folder = folder
         (folder / "inventory").mkdir()
         shutil.copy(ROOT / "inventory/dvc.yaml", folder / "inventory")
-        sections = {"ingest": {"annotations": "annotations.json", "videos": videos}}
+        sections = yaml.safe_load((ROOT / "params.yaml").read_text())
+        sections["ingest"] |= {"annotations": "annotations.json", "videos": videos}
         (folder / "params.yaml").write_text(yaml.safe_dump(sections))
         (folder / "annotations.json").write_text("{}")
         stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]

@@ -69,3 +69,12 @@ def test_a_model_is_replaced_while_it_answers(
     assert after != before
     assert set(found) == {before, after}
     models.close()
+
+
+def test_a_server_that_is_stopping_says_so(tiny_bundle, decoders, video_urls):
+    models = Models({"eilev": tiny_bundle}, Settings(num_threads=1))
+    client = TestClient(make_app(models, decoders))
+    models.close()
+    response = client.post(URL, json=body(video_urls[0], "eilev"))
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "stopping"

@@ -81,7 +81,9 @@ const act = {
       if (state.set !== set.title) return; // something else was chosen meanwhile
       const clips = videos.map((video, place) => makeClip(video, wanted[place], redraw));
       const examples = set.examples.map((one, place) => example(clips[place], one.narration));
-      change({ examples, query: clips.at(-1), expected: set.query.narration, trouble: null });
+      // That a key is wanted stays said.
+      const trouble = state.keyWanted ? state.trouble : null;
+      change({ examples, query: clips.at(-1), expected: set.query.narration, trouble });
     } catch (error) {
       change({ trouble: error.message });
     }

@@ -53,7 +53,7 @@ function Trouble({ state, act }) {
     html`<form class="key" onSubmit=${enter}>
       <label>
         API key
-        <input name="key" type="password" autocomplete="off" required value=${state.key} />
+        <input name="key" type="password" autocomplete="off" required defaultValue=${state.key} />
       </label>
       <button>Use it</button>
       <small>It is kept in this tab only.</small>
