@@ -126,14 +126,10 @@ class OnnxEngine:
         numbers = range(writing.num_answers)
         return [Answer(writing, self.codec, len(layout.input_ids), number) for number in numbers]
 
-    def room(self, turns: Sequence[Turn]) -> int | None:
-        """Most tokens that can follow an episode; None where positions are relative.
-
-        Raises:
-            TooLongError: there is no room for one.
-        """
-        used = len(self.layout(turns).input_ids)
-        return None if self.manifest.max_length is None else self.manifest.max_length - used + 1
+    def room(self, layout: Layout) -> int | None:
+        """Most tokens that can follow a prompt; None where positions are relative."""
+        most = self.manifest.max_length
+        return None if most is None else most - len(layout.input_ids) + 1
 
     def prefill_logits(self, turns: Sequence[Turn], clips: Sequence[Frames]) -> Logits:
         """Logits of one episode whose last turn may have its narration.
@@ -168,16 +164,10 @@ class OnnxEngine:
             TooLongError: the episode with a candidate exceeds the model's positions.
             ValueError: as `write`, or there is an empty candidate.
         """
-        layout = self.layout(turns, max(map(len, self.encode_candidates(candidates))))
-        rows, logits = self.prefill(layout, self.features(turns, clips))
-        return self.scores(rows, logits, candidates, chunk_size)
-
-    def scores(
-        self, rows: Rows, first: Logits, candidates: Sequence[str], chunk_size: int = 64
-    ) -> list[float]:
-        """The same after a prompt that has been run; see `prefill`."""
         texts = self.encode_candidates(candidates)
-        return score_rows(self, rows, first, texts, chunk_size)
+        layout = self.layout(turns, max(map(len, texts)))
+        rows, logits = self.prefill(layout, self.features(turns, clips))
+        return score_rows(self, rows, logits, texts, chunk_size)
 
     def encode_candidates(self, candidates: Sequence[str]) -> list[list[int]]:
         """Token ids of narrations as they follow a prompt.
@@ -278,15 +268,15 @@ class OnnxEngine:
         inputs = self.graphs[EMBED].run({"input_ids": tokens})
         return self._continue(rows, num_new, inputs | {"logits_to_keep": np.arange(num_new)})
 
-    def context_length(self, turns: Sequence[Turn]) -> int:
-        """Positions before the last turn, which are the same whatever that turn asks.
+    def context_length(self, layout: Layout, turns: Sequence[Turn]) -> int:
+        """Positions of a prompt before its last turn, the same whatever that turn asks.
 
         An encoder reads both ways: there it is 0.
         """
         if self._encoder_decoder or len(turns) == 1:
             return 0
         start = self.codec.bos_id is not None
-        return len(self.layout(turns).input_ids) - len(self.layout(turns[-1:]).input_ids) + start
+        return len(layout.input_ids) - len(self.layout(turns[-1:]).input_ids) + start
 
     @property
     def float_type(self) -> type[np.floating[Any]]:

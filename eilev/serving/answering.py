@@ -252,7 +252,7 @@ def _submit(
         deliver=lambda told: _tell(loop, inbox, told),
         encoded=encoded,
         prefilled=prefilled,
-        candidates=asked.candidates,
+        candidates=asked.candidate_ids,
         only_encoded=only_encoded,
     )
     asked.model.scheduler.submit(job)

@@ -45,11 +45,11 @@ def _fitted(asked: Asked, found: Sequence[Found]) -> Asked | None:
     prompt = asked.chat.turns[-1].prompt
     turns = [Turn(prompt, one.example.narration) for one in found] + asked.chat.turns
     try:
-        room = engine.room(turns)
+        layout = engine.layout(turns)
     except TooLongError:
         return None
+    room = engine.room(layout)
     num_new = longest if room is None else min(longest, room)
-    layout = engine.layout(turns, num_new)
     num_positions = len(layout.input_ids) + num_new
     usual = min(longest, engine.manifest.max_new_tokens)
     fits = asked.model.scheduler.could_fit(num_positions, asked.writing.num_answers)

@@ -18,6 +18,7 @@ from eilev.bundle.answers import Answer, Writing
 from eilev.bundle.batch import Batch
 from eilev.bundle.onnx_engine import Features, OnnxEngine
 from eilev.bundle.rows import Rows
+from eilev.bundle.scoring import score_rows
 from eilev.clips.frame_choice import Frames
 from eilev.inputs.interleave import Layout
 
@@ -49,8 +50,9 @@ class Job:
 
     streamed: whether the answers are wanted after each token, or only finished. deliver: called in
     the engine's thread with copies of them, or once with what went wrong. encoded and prefilled:
-    told what may be kept. candidates: narrations to score in place of writing one; their scores are
-    delivered at once. only_encoded: the features are delivered, and the prompt is not run.
+    told what may be kept. candidates: token ids of narrations to score in place of writing one;
+    their scores are delivered at once. only_encoded: the features are delivered, and the prompt is
+    not run.
     """
 
     prompt: Prompt
@@ -59,7 +61,7 @@ class Job:
     deliver: Callable[[Told], None]
     encoded: Callable[[int, Features], None]
     prefilled: Callable[[Rows], None]
-    candidates: Sequence[str] = ()
+    candidates: Sequence[Sequence[int]] = ()
     only_encoded: bool = False
     # Set by whoever waits for it: nothing more is done.
     cancelled: bool = False
@@ -172,7 +174,8 @@ class Scheduler:
         rows, logits = self._engine.prefill(prompt.layout, features, prompt.context)
         job.prefilled(rows)
         if job.candidates:
-            job.deliver(self._engine.scores(rows, logits, job.candidates, self._chunk_size(job)))
+            chunk = self._chunk_size(job)
+            job.deliver(score_rows(self._engine, rows, logits, job.candidates, chunk))
             return
         job.answers = self._engine.answers(prompt.layout, job.writing)
         self._batch.join(rows, logits[0, -1], job.answers)

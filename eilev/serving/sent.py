@@ -66,7 +66,7 @@ async def _receive(video: VideoSource, fetcher: Fetcher, limits: Limits, room: R
 def context_of(asked: Asked, videos: Sequence[SentVideo]) -> Context | None:
     """The context of a request, where a decoder can begin with it."""
     turns = asked.chat.turns
-    length = asked.model.engine.context_length(turns)
+    length = asked.model.engine.context_length(asked.layout, turns)
     if not length:
         return None
     num_videos = len(videos) - turns[-1].num_videos

@@ -68,8 +68,9 @@ class Asked:
     # Of an answer: whether tokens are sent as they come, and their number in the end.
     streamed: bool = False
     include_usage: bool = False
-    # Narrations to score in place of writing one.
+    # Narrations to score in place of writing one, and their tokens.
     candidates: tuple[str, ...] = ()
+    candidate_ids: tuple[list[int], ...] = ()
     # Of a clip that is to be taken into the bank.
     narration: str = ""
     # Which examples of the bank are wanted, and which were found.
@@ -129,9 +130,10 @@ def ask(request: ChatRequest, models: Models) -> Asked:
         ApiError: as `understand_chat`.
     """
     model = models[request.model]
-    chat, room = _read_chat(model, request.messages)
+    chat, layout = _read_chat(model, request.messages)
+    room = model.engine.room(layout)
     writing = request.writing(model.engine.manifest.max_new_tokens, room)
-    asked = _asked(request.model, model, chat, writing)
+    asked = _asked(request.model, model, chat, layout, writing)
     return replace(
         asked, streamed=request.stream, include_usage=request.stream_options.include_usage
     )
@@ -165,7 +167,7 @@ def understand_example(body: bytes, models: Models) -> Asked:
     model = models[request.model]
     videos = [VideoSource(request.video_url.url, "video_url.url")]
     chat = Chat([Turn(model.engine.manifest.prompt, None)], videos, [])
-    asked = _asked(request.model, model, chat, Writing(1))
+    asked = _asked(request.model, model, chat, model.engine.layout(chat.turns), Writing(1))
     return replace(asked, narration=" ".join(request.narration.split()))
 
 
@@ -179,28 +181,29 @@ def understand_score(body: bytes, models: Models) -> Asked:
     if fields.get("examples") is not None:
         raise ApiError(400, "examples: not for scores; leave it out", param="examples")
     model = models[request.model]
-    chat, room = _read_chat(model, request.messages)
-    longest = max(map(len, model.engine.encode_candidates(request.candidates)))
+    chat, layout = _read_chat(model, request.messages)
+    room = model.engine.room(layout)
+    ids = model.engine.encode_candidates(request.candidates)
+    longest = max(map(len, ids))
     if room is not None and longest > room:
         message = f"candidates: {longest} tokens are too many, there is room for {room}"
         raise ApiError(400, message, param="candidates", code="context_length_exceeded")
-    asked = _asked(request.model, model, chat, Writing(longest))
-    return replace(asked, candidates=tuple(request.candidates))
+    asked = _asked(request.model, model, chat, layout, Writing(longest))
+    return replace(asked, candidates=tuple(request.candidates), candidate_ids=tuple(ids))
 
 
-def _read_chat(model: Model, messages: Sequence[Message]) -> tuple[Chat, int | None]:
-    """A chat, and how many tokens there is room for after it."""
+def _read_chat(model: Model, messages: Sequence[Message]) -> tuple[Chat, Layout]:
+    """A chat and its tokens, after which there is room for one at least."""
     manifest = model.engine.manifest
     chat = read_chat(messages, manifest.prompt, manifest.takes_questions)
     try:
-        return chat, model.engine.room(chat.turns)
+        return chat, model.engine.layout(chat.turns)
     except TooLongError as error:
         code = "context_length_exceeded"
         raise ApiError(400, str(error), param="messages", code=code) from error
 
 
-def _asked(model_id: str, model: Model, chat: Chat, writing: Writing) -> Asked:
-    layout = model.engine.layout(chat.turns, writing.max_new_tokens)
+def _asked(model_id: str, model: Model, chat: Chat, layout: Layout, writing: Writing) -> Asked:
     _check_size(model, layout, writing)
     return Asked(model_id, model, chat, layout, writing)
 

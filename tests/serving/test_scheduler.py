@@ -101,7 +101,7 @@ def test_a_known_context_and_known_features_change_nothing(engine):
     )
     scheduler.submit(job)
     assert texts(told.get(timeout=60)) == [expected.text]
-    context = rows[0].beginning(engine.context_length(turns), engine.place)
+    context = rows[0].beginning(engine.context_length(engine.layout(turns), turns), engine.place)
     layout = engine.layout(turns, 12)
     for prompt in (
         Prompt(layout, {}, kept),
@@ -141,8 +141,8 @@ def test_who_gives_up_costs_nothing_more_and_a_failure_is_ones_own(engine):
 @pytest.mark.parametrize("max_bytes", [1, 64 * MIB])
 def test_scores_are_the_engines_however_little_memory_they_may_take(engine, max_bytes):
     turns, clips = episode(2, 1)
-    scheduler = Scheduler(engine, max_bytes)
-    job, told = job_of(engine, turns, clips, Writing(12), candidates=NARRATIONS)
+    scheduler, candidates = Scheduler(engine, max_bytes), engine.encode_candidates(NARRATIONS)
+    job, told = job_of(engine, turns, clips, Writing(12), candidates=candidates)
     scheduler.submit(job)
     assert told.get(timeout=60) == pytest.approx(engine.score(turns, clips, NARRATIONS), abs=1e-4)
     scheduler.close()
