@@ -87,6 +87,22 @@ def start(checkpoints, processes=1):
     return process
 
 
+def start_apart(folder, **changes):
+    """Start the one-phase run in a process of its own, which leaves its weights in `folder`.
+
+    Processes that load data are forked; from one in which Prefect has run they would end badly.
+    """
+    process = FORKS.Process(target=_run_apart, args=(folder, torch.get_num_threads(), changes))
+    process.start()
+    return process
+
+
+def _run_apart(folder, num_threads, changes):
+    # As many as in the run that it is compared with: their sums are rounded otherwise.
+    torch.set_num_threads(num_threads)
+    save_file(run(folder / "checkpoints", **changes)[1], folder / "end")
+
+
 def start_as_launched(target, arguments, launch, environment):
     """Start processes as torchrun does from its own settings, which Accelerate has made."""
     process = FORKS.Process(target=_elastic, args=(target, arguments, launch, environment))
