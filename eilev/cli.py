@@ -13,6 +13,8 @@ COMMANDS = {
     "params": "compose params.yaml from profiles; explain its keys",
     "plan": "what a run costs: parameters, memory, operations, disk, hours",
     "probe": "ask a served model whether it reads the videos of its context",
+    "release": "promote the workspace's model if it is no worse than the promoted one",
+    "rollback": "promote an earlier version again",
     "serve": "answer requests over HTTP from exported models",
     "show": "draw episodes as a page",
     "trace": "lead an answer back to data, parameters and code",

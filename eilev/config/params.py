@@ -11,6 +11,7 @@ from eilev.config.episodes import EpisodesConfig
 from eilev.config.evaluate import EvaluateConfig
 from eilev.config.export import ExportConfig
 from eilev.config.ingest import IngestConfig
+from eilev.config.release import ReleaseConfig
 from eilev.config.report import ReportConfig
 from eilev.config.section import PARAMS, Section, check_section, read_params
 from eilev.config.split import SplitConfig
@@ -33,6 +34,7 @@ class Params(Section):
     evaluate: EvaluateConfig
     export: ExportConfig
     report: ReportConfig
+    release: ReleaseConfig
 
     @model_validator(mode="after")
     def _sections_have_the_same_phases(self) -> Self:

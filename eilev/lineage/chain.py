@@ -35,11 +35,16 @@ def trace(version: Version, root: Path, cache: Path) -> Chain:
     sources = _sources(version, steps, root, cache)
     missing = [f"{one.item.path}: {one.missing}" for one in sources if one.missing]
     return Chain(
-        version, steps, sources, [*_code(version, root), *missing], _validation(version, cache)
+        version,
+        steps,
+        sources,
+        [*code_missing(version, root), *missing],
+        _validation(version, cache),
     )
 
 
-def _code(version: Version, root: Path) -> list[str]:
+def code_missing(version: Version, root: Path) -> list[str]:
+    """Why the code that exported a bundle can't be had; nothing if it can."""
     revision = version.manifest.git_revision
     if revision is None:
         return ["the code: exported outside of a repository"]

@@ -55,6 +55,22 @@ def made_by(path: str, steps: Mapping[str, Step]) -> Step | None:
     return None
 
 
+def out_of(path: str, steps: Mapping[str, Step]) -> Item | None:
+    """An output of a stage, as it was made; None if no stage has it."""
+    step = made_by(path, steps)
+    return None if step is None else next((out for out in step.outs if out.path == path), None)
+
+
+def at_odds(steps: Mapping[str, Step]) -> list[str]:
+    """Where a stage has read another output than the one that is locked: it ran before that one."""
+    return [
+        f"{step.stage} has read another {dep.path}"
+        for step in steps.values()
+        for dep in step.deps
+        if (out := out_of(dep.path, steps)) is not None and out.digest != dep.digest
+    ]
+
+
 def behind(step: Step, steps: Mapping[str, Step]) -> list[Step]:
     """A stage and all that it stands on, in an order in which they could run."""
     found: dict[str, Step] = {}

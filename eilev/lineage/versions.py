@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from eilev import paths
 from eilev.bundle.manifest import MANIFEST_FILE, Manifest
-from eilev.lineage.locks import Item, Step, made_by, read_lock
+from eilev.lineage.locks import Item, Step, made_by, out_of, read_lock
 
 LOCK = "dvc.lock"
 
@@ -58,11 +58,8 @@ def _versions(root: Path, cache: Path) -> Iterator[Version]:
     seen: set[str] = set()
     for commit, text in _locks(root):
         steps = read_lock(text, LOCK if commit is None else f"{commit[:9]}:{LOCK}")
-        exported = made_by(str(paths.BUNDLE), steps)
-        if exported is None:
-            continue
-        (bundle,) = [out for out in exported.outs if out.path == str(paths.BUNDLE)]
-        if bundle.digest in seen:
+        exported, bundle = made_by(str(paths.BUNDLE), steps), out_of(str(paths.BUNDLE), steps)
+        if exported is None or bundle is None or bundle.digest in seen:
             continue
         seen.add(bundle.digest)
         manifest = _manifest(bundle, cache)
