@@ -27,7 +27,7 @@ TAIL_LINES = 20
 
 
 class StageError(RuntimeError):
-    """A stage failed; the message ends with its last lines of output."""
+    """A stage or command failed; the message ends with its last lines of output."""
 
 
 def stage_order(targets: Sequence[str] | None = None) -> list[str]:
@@ -51,28 +51,37 @@ def run_stage(
     grace_s: float = GRACE_S,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Bring one stage up to date; `log` gets each line of its output as it comes.
+    """Bring one stage up to date with DVC; see `run_command` for the rest."""
+    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    run_command(f"stage '{stage}'", dvc, log, grace_s, environment)
 
-    The stage sees `environment` beside this process's own.
 
-    Any exception, also one from `log` or from outside (cancellation), stops the stage with all its
-    processes: SIGTERM, and SIGKILL after `grace_s` seconds.
+def run_command(
+    name: str,
+    command: list[str],
+    log: Callable[[str], None],
+    grace_s: float = GRACE_S,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Run a command in a child process; `log` gets each line of its output as it comes.
+
+    The command sees `environment` beside this process's own.
+
+    Any exception, also one from `log` or from outside (cancellation), stops the command with all
+    its processes: SIGTERM, and SIGKILL after `grace_s` seconds.
 
     Raises:
-        StageError: DVC exited with another code than 0.
+        StageError: it exited with another code than 0; the message begins with `name`.
     """
-    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
     tail: deque[str] = deque(maxlen=TAIL_LINES)
-    with _supervised(dvc, grace_s, environment or {}) as process:
+    with _supervised(command, grace_s, environment or {}) as process:
         for line in process.stdout or ():
             if text := line.rstrip():
                 tail.append(text)
                 log(text)
     if process.returncode:
         lines = "\n".join(tail)
-        raise StageError(
-            f"stage '{stage}' failed (dvc exited with {process.returncode}); last lines:\n{lines}"
-        )
+        raise StageError(f"{name} failed (exit code {process.returncode}); last lines:\n{lines}")
 
 
 @contextmanager

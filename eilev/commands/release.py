@@ -3,8 +3,8 @@
     eilev release --check
     eilev release --server http://127.0.0.1:8000 --push
 
-Judges data/evaluate/metrics.json against the promoted version's, registers a version with GTO, writes
-its model card, tells a running server, and assigns the stage. docs/releasing.md has more.
+Judges data/evaluate/metrics.json against the promoted version's, registers a version with GTO,
+writes its model card, tells a running server, and assigns the stage. docs/releasing.md has more.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from eilev import paths
 from eilev.config.release import ReleaseConfig
 from eilev.config.section import load_section
 from eilev.lifetime.exclusive import exclusive
+from eilev.release.candidate import commit_locks
 from eilev.release.card import CARD
 from eilev.release.live import Server
 from eilev.release.promote import Delivery, Review, release, review
@@ -30,7 +31,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--check", action="store_true", help="judge only, change nothing")
+    first = parser.add_mutually_exclusive_group()
+    first.add_argument("--check", action="store_true", help="judge only, change nothing")
+    first.add_argument(
+        "--commit", action="store_true", help="commit dvc.lock first, if it is all that has changed"
+    )
     add_delivery(parser, "a folder that gets the bundle, such as the one that a server reads")
     parser.set_defaults(run=run)
 
@@ -69,6 +74,8 @@ def run(options: argparse.Namespace) -> None:
     """
     config, delivery = load_section("release", ReleaseConfig), delivery_of(options)
     with exclusive(LOCK):
+        if options.commit:
+            commit_locks(Path.cwd())
         found = review(config, Path.cwd())
         print(describe(found))  # noqa: T201
         if options.check:

@@ -71,7 +71,7 @@ class ReleaseConfig(Section):
     parity: ParityBounds
     """Of the bundle in float32, which is what is released."""
     license: str
-    """Licence of the model, by its identifier on the Hugging Face Hub (mit, cc-by-nc-4.0, other)."""
+    """Licence of the model, by its name on the Hugging Face Hub (mit, cc-by-nc-4.0, other)."""
     data_license: str
     """What the model card says of the licence of the data."""
 

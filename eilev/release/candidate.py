@@ -15,7 +15,7 @@ from eilev.bundle.manifest import Manifest
 from eilev.io import DataError, atomic_dir, read_json
 from eilev.lineage.chain import Chain, code_missing, trace
 from eilev.lineage.locks import at_odds
-from eilev.lineage.versions import find_version, git
+from eilev.lineage.versions import LOCK, find_version, git
 from eilev.release.registry import Registered, bundle_digest
 
 # What a version is judged by, and what it is.
@@ -59,6 +59,19 @@ def read_candidate(root: Path) -> Candidate:
     if problems:
         raise DataError(f"{paths.BUNDLE} can't be traced back: {'; '.join(problems)}")
     return Candidate(manifest, metrics, trace(version, root, cache), digest)
+
+
+def commit_locks(root: Path) -> None:
+    """Commit the lock files that the pipeline has written, if nothing else is changed.
+
+    Raises:
+        DataError: other files are changed, which are named, or git refuses.
+    """
+    changed = _changed(root)
+    if not all(Path(name).name == LOCK for name in changed):
+        _require_committed(root)
+    if changed and git(root, "commit", "--message", "Lock the pipeline's results", "--all") is None:
+        raise DataError(f"git does not commit {', '.join(changed)}; try `git commit --all` by hand")
 
 
 def read_metrics(version: Registered, root: Path) -> dict[str, Any]:
@@ -119,12 +132,17 @@ def _not_had(path: Path, version: Registered, error: Exception) -> DataError:
 
 
 def _require_committed(root: Path) -> None:
-    changed = git(root, "status", "--porcelain", "--untracked-files=no")
-    if changed is None:
-        raise DataError(f"{root} is no git repository, so no version can be registered")
-    if changed:
-        files = ", ".join(line[3:] for line in changed.splitlines())
+    if changed := _changed(root):
+        files = ", ".join(changed)
         raise DataError(f"changed since the last commit: {files}; commit them or put them back")
+
+
+def _changed(root: Path) -> list[str]:
+    """Files that git knows and that differ from the last commit, from the repository's root."""
+    told = git(root, "status", "--porcelain", "--untracked-files=no")
+    if told is None:
+        raise DataError(f"{root} is no git repository, so no version can be registered")
+    return [line[3:] for line in told.splitlines()]
 
 
 def _require_locked(repo: Repo, root: Path) -> None:

@@ -35,7 +35,7 @@ class Server:
 
 
 def load(server: Server, manifest: Manifest) -> None:
-    """Make a server read its folder again; it answers with the earlier bundle until that has worked.
+    """Make a server read its folder again; until that has worked, the earlier bundle answers.
 
     Args:
         server: whom to tell.

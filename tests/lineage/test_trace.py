@@ -1,17 +1,14 @@
 """In a real repository of git and DVC, whose stages make bundles."""
 
 import argparse
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from eilev.bundle.manifest import Manifest
 from eilev.commands import trace
 from eilev.io import DataError
+from tests.repositories import call, dvc
 
 # Stands for the stages in between; the export takes the seed into the bundle's manifest.
 EXPORT = """
@@ -53,25 +50,15 @@ def repository(tiny_bundle, tmp_path_factory):
     (root / "annotations.json").write_text("[1]")
     (root / ".gitignore").write_text("annotations.json\n/data\n")
     call(root, "git", "init", "-q")
-    call(root, sys.executable, "-m", "dvc", "init", "-q")
+    dvc(root, "init", "-q")
     return root, [commit_bundle(root, seed) for seed in (0, 1)]
-
-
-def call(root, *command):
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    author = {
-        f"GIT_{who}_{what}": "a@b.example"
-        for who in ("AUTHOR", "COMMITTER")
-        for what in ("NAME", "EMAIL")
-    }
-    subprocess.run(command, cwd=root, check=True, env=os.environ | author | {"PATH": path})
 
 
 def commit_bundle(root, seed):
     (root / "params.yaml").write_text(f"train:\n  seed: {seed}\n")
     call(root, "git", "add", ".")
     call(root, "git", "commit", "-qm", f"Seed {seed}")
-    call(root, sys.executable, "-m", "dvc", "repro", "-q")
+    dvc(root, "repro", "-q")
     call(root, "git", "add", ".")
     call(root, "git", "commit", "-qm", f"Lock seed {seed}")
     return Manifest.load(root / "data/export/bundle")
