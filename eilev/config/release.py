@@ -18,7 +18,7 @@ class Comparison(Section):
     """Where it stands in data/evaluate/metrics.json: keys joined by dots, such as
     novel.bursty.shots.8.action_accuracy."""
     better: Literal["higher", "lower"]
-    """Which values are better."""
+    """Whether higher or lower values are better."""
     min_gain: float
     """Least gain over the promoted model; 0 asks for no less. An accuracy of 500 queries has a
     standard error of up to 0.02, so that smaller gains may be chance."""
@@ -28,9 +28,9 @@ class Tolerance(Section):
     """A metric that may become a little worse."""
 
     metric: MetricPath
-    """As in `comparison`."""
+    """Where it stands in data/evaluate/metrics.json, as in `comparison`."""
     better: Literal["higher", "lower"]
-    """Which values are better."""
+    """Whether higher or lower values are better."""
     max_loss: NotNegative
     """How much worse than the promoted model's it may be."""
 
