@@ -19,6 +19,7 @@ from eilev.release.registry import (
     Registered,
     Registry,
     assign,
+    push_tags,
     read_registry,
     register,
 )
@@ -98,13 +99,15 @@ def release(config: ReleaseConfig, found: Review, delivery: Delivery) -> Registe
         raise RefusedError(f"not released: {number} rules refuse it: {rules}")
     if delivery.push:
         push_released(found.registry.root)
-    version = found.known or _register(config, found, push=delivery.push)
+    version = found.known or _register(config, found)
     if delivery.into is not None:
         fetch_bundle(version, found.registry.root, delivery.into)
     if delivery.server is not None:
         load(delivery.server, found.candidate.manifest)
     if not found.is_promoted:
-        _assign(found.registry, version, "Release", push=delivery.push)
+        _assign(found.registry, version, "Release")
+    if delivery.push:
+        push_tags(found.registry.root)
     return version
 
 
@@ -127,20 +130,22 @@ def roll_back(config: ReleaseConfig, root: Path, to: str | None, delivery: Deliv
     if delivery.server is not None:
         load(delivery.server, manifest)
     if version != registry.promoted:
-        _assign(registry, version, "Roll back to", push=delivery.push)
+        _assign(registry, version, "Roll back to")
+    if delivery.push:
+        push_tags(root)
     return version
 
 
-def _register(config: ReleaseConfig, found: Review, *, push: bool) -> Registered:
+def _register(config: ReleaseConfig, found: Review) -> Registered:
     """A new version, whose tag carries its model card."""
     registry, candidate = found.registry, found.candidate
     name, now = registry.next_name, registry.promoted
     card = model_card(name, candidate, config, found.verdicts, None if now is None else now.name)
     write_card(card, candidate.metrics)
-    return register(registry, name, card, push=push)
+    return register(registry, name, card)
 
 
-def _assign(registry: Registry, version: Registered, what: str, *, push: bool) -> None:
+def _assign(registry: Registry, version: Registered, what: str) -> None:
     now = registry.promoted
     before = "" if now is None else f" in place of {now.name}"
-    assign(registry, version, f"{what} {version.name}{before}", push=push)
+    assign(registry, version, f"{what} {version.name}{before}")

@@ -116,18 +116,18 @@ def read_registry(root: Path, stage: str) -> Registry:
     return Registry(root, stage, tuple(versions.values()), tuple(assigned))
 
 
-def register(registry: Registry, name: str, message: str, *, push: bool) -> Registered:
+def register(registry: Registry, name: str, message: str) -> Registered:
     """Register the last commit as a version.
 
     Raises:
         RegistryError: see above.
     """
     root = str(registry.root)
-    made = _asked(api.register, root, ARTIFACT, "HEAD", version=name, message=message, push=push)
+    made = _asked(api.register, root, ARTIFACT, "HEAD", version=name, message=message)
     return Registered(made.version, made.commit_hexsha)
 
 
-def assign(registry: Registry, version: Registered, message: str, *, push: bool) -> None:
+def assign(registry: Registry, version: Registered, message: str) -> None:
     """Assign the stage to a version, also again.
 
     Raises:
@@ -142,8 +142,20 @@ def assign(registry: Registry, version: Registered, message: str, *, push: bool)
         version=version.name,
         message=message,
         force=True,
-        push=push,
     )
+
+
+def push_tags(root: Path) -> None:
+    """Push the tags of all versions and stages to git's origin, those too that are there already.
+
+    Raises:
+        RegistryError: git refuses.
+    """
+    tags = [f"refs/tags/{ARTIFACT}{mark}*:refs/tags/{ARTIFACT}{mark}*" for mark in "@#"]
+    if git(root, "push", "--quiet", "origin", *tags) is None:
+        raise RegistryError(
+            "promoted here, but git does not push the tags to origin; try `git push origin --tags`"
+        )
 
 
 def bundle_digest(version: Registered, root: Path) -> str | None:

@@ -180,9 +180,12 @@ def test_a_server_that_is_not_there_keeps_a_version_from_being_promoted(project,
     )
 
 
-def test_a_clean_machine_gets_what_was_pushed(project, eilev, tmp_path):
+def test_a_clean_machine_gets_what_was_pushed(project, eilev, refusal, tmp_path):
     """A clone, and DVC's remote; the first machine's cache is gone."""
     first = Manifest.load(paths.BUNDLE)
+    call(project, "git", "remote", "rename", "origin", "later")
+    assert "git does not push the tags to origin" in refusal("release", "--push")
+    call(project, "git", "remote", "rename", "later", "origin")
     eilev("release", "--push")
     commit_model(project, 0.8)
     eilev("release", "--push")
