@@ -18,8 +18,9 @@ from eilev.lineage.locks import at_odds
 from eilev.lineage.versions import LOCK, find_version, git
 from eilev.release.registry import Registered, bundle_digest
 
-# What a version is judged by, and what it is.
+# What a version is judged by, and what it is; and the stage that ends with it.
 RELEASED = (paths.BUNDLE, paths.METRICS)
+EXPORT = "export"
 
 _UNREADABLE = (OSError, DvcException, SCMError)
 
@@ -40,17 +41,20 @@ def read_candidate(root: Path) -> Candidate:
 
     Raises:
         DataError: files are changed since the last commit; the bundle or its metrics are not what
-            dvc.lock says, or belong to different runs; the code that made it is not a commit.
+            dvc.lock says, or belong to different runs; they were made with other code, parameters
+            or data than those of the last commit; the code that made them is in no commit.
     """
     _require_committed(root)
     with Repo(str(root)) as repo:
         _require_locked(repo, root)
-        cache = Path(repo.cache.local.path)
+        cache, stale = Path(repo.cache.local.path), _stale(repo)
     manifest, metrics = Manifest.load(paths.BUNDLE), read_json(paths.METRICS)
     if manifest.metrics != metrics:
         raise DataError(
             f"{paths.METRICS} is not what {paths.BUNDLE} was exported with: run `dvc repro`"
         )
+    if stale:
+        raise DataError(f"not made by the last commit: {'; '.join(stale)}; run `dvc repro`")
     version = find_version(manifest.fingerprint, root, cache)
     digest = bundle_digest(Registered("HEAD", "HEAD"), root)
     if version is None or digest is None:
@@ -143,6 +147,21 @@ def _changed(root: Path) -> list[str]:
     if told is None:
         raise DataError(f"{root} is no git repository, so no version can be registered")
     return [line[3:] for line in told.splitlines()]
+
+
+def _stale(repo: Repo) -> list[str]:
+    """Stages up to the export whose code, parameters or data have changed since they ran.
+
+    What is not here can't be compared: a machine may have fetched no more than what is released.
+    """
+    return [
+        f"{stage} has another {path}"
+        for stage, changes in repo.status(targets=[EXPORT], with_deps=True).items()
+        for change in changes
+        if isinstance(change, dict)
+        for path, how in change.get("changed deps", {}).items()
+        if how != "deleted"
+    ]
 
 
 def _require_locked(repo: Repo, root: Path) -> None:

@@ -128,6 +128,12 @@ def evaluate_alone(project):
     return "data/evaluate/metrics.json is not what data/export/bundle was exported with"
 
 
+def change_code_alone(project):
+    (project / "export.py").write_text((project / "export.py").read_text() + "# other")
+    call(project, "git", "commit", "-qam", "Change the code, run nothing")
+    return "not made by the last commit: export has another export.py; run `dvc repro`"
+
+
 def export_changed_code(project):
     path = project / "export.py"
     path.write_text(path.read_text().replace(".strip()", '.strip() + "-dirty"'))
@@ -138,7 +144,14 @@ def export_changed_code(project):
 
 @pytest.mark.parametrize(
     "change",
-    [change_params, change_bundle, change_metrics, evaluate_alone, export_changed_code],
+    [
+        change_params,
+        change_bundle,
+        change_metrics,
+        evaluate_alone,
+        change_code_alone,
+        export_changed_code,
+    ],
 )
 def test_what_is_not_of_one_committed_run_is_refused_by_name(project, refusal, change):
     named = change(project)
