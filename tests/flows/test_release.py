@@ -13,6 +13,6 @@ def test_a_refused_model_fails_the_run_and_names_the_rule(prefect, project):  # 
     release(into="live")
     assert (project / "live/manifest.json").is_file()
     commit_model(project, 0.6)
-    with pytest.raises(StageError, match=r"not released: 4 of 9 rules refuse it: novel\.contr"):
+    with pytest.raises(StageError, match=r"rules refuse it: novel\.contrastive"):
         release()
     assert [one.name for one in read_registry(project, "prod").assigned] == ["v0.0.1"]
