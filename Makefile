@@ -37,8 +37,9 @@ docs: .venv/dev ## write what the pages say of the code, the parameters and the 
 	eilev params --docs
 	python -m tools.results
 
+# Two files of tests at a time: most of them wait for processes that they have started.
 test: lint ## everything CI checks
-	pytest
+	pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/dev
 	ruff format --check .

@@ -7,10 +7,10 @@ from tools import svg
 from tools.layout import Arrow, Layout, lay_out
 from tools.rooms import BY_NAME, Plan, Room, without_detours
 
-_WIDTH, _HEIGHT, _GAP, _RISE = 146, 84, 14, 46
+_WIDTH, _HEIGHT, _GAP, _RISE = 146, 100, 14, 46
 _MARGIN, _BAND = 20, 8
-# Letters of 11 units that fit into a box.
-_COLUMNS = 22
+# Letters of 11 units that fit into a box, and lines of them above the library's name.
+_COLUMNS, _LINES = 22, 4
 _PLAIN, _TORCH, _GROUND = ("#e3f2ec", "#5b9a80"), ("#fdebd3", "#d08b2d"), ("#e8eaf6", "#7c88c4")
 _LEGEND = (
     (_PLAIN, "does not import torch"),
@@ -24,7 +24,8 @@ def draw_rooms(plan: Plan) -> str:
     layers = [[room.module for room in layer] for layer in plan.layers]
     arrows = without_detours(plan.imports) | BY_NAME
     layout = lay_out(layers, arrows, _WIDTH, _GAP)
-    width = max(layout.middle.values()) + _WIDTH / 2 + 2 * _MARGIN
+    passing = (x + _GAP for route in layout.routes.values() for x in route)
+    width = max(*passing, max(layout.middle.values()) + _WIDTH / 2) + 2 * _MARGIN
     rows = len(layers) + 1
     pieces = [
         svg.rectangle((0, _y(row) - _BAND), (width, _HEIGHT + 2 * _BAND), svg.BAND)
@@ -51,7 +52,7 @@ def _box(place: svg.Point, room: Room, colours: tuple[str, str]) -> list[str]:
     pieces = [
         svg.rectangle((x - _WIDTH / 2, y), (_WIDTH, _HEIGHT), fill, line, 6),
         svg.text((x, y + 19), room.name, 15, weight=600),
-        *svg.lines((x, y + 35), room.summary, 11, _COLUMNS),
+        *svg.lines((x, y + 35), room.summary, 11, _COLUMNS, _LINES),
     ]
     if room.library:
         pieces.append(svg.text((x, y + _HEIGHT - 8), room.library, 11, line, 600))

@@ -39,7 +39,8 @@ def lay_out(
     rows = _order(rows, links)
     sizes = {name: width + gap if name in row else gap for layer in rows for name in layer}
     middle = _middles(rows, links, sizes)
-    left = min(middle[name] - width / 2 for name in row)
+    # Long arrows may run outside of the outermost boxes.
+    left = min(middle[name] - (width / 2 if name in row else 0) for name in middle)
     return Layout(
         row,
         {name: middle[name] - left for name in row},

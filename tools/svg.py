@@ -54,10 +54,12 @@ def text(
     )
 
 
-def lines(place: Point, words: str, size: float, columns: int, fill: str = SOFT) -> list[str]:
-    """Words in several lines, centred under one another."""
+def lines(
+    place: Point, words: str, size: float, columns: int, most: int, fill: str = SOFT
+) -> list[str]:
+    """Words in several lines, centred under one another; what is over `most` is left out."""
     x, y = place
-    rows = wrap(words, columns)
+    rows = wrap(words, columns, max_lines=most, placeholder=" …")
     return [text((x, y + 1.25 * size * n), row, size, fill) for n, row in enumerate(rows)]
 
 

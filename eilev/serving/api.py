@@ -31,6 +31,7 @@ from eilev.serving.keys import Keys
 from eilev.serving.logs import LOG
 from eilev.serving.metrics import Metrics
 from eilev.serving.models import Models
+from eilev.serving.origins import Origins
 from eilev.serving.protocol import ApiError, bug, busy
 from eilev.serving.replies import EventStream, events, scored, whole
 from eilev.serving.service import understand_chat, understand_example, understand_score, understood
@@ -151,11 +152,11 @@ def create_app(models: Models, answering: Answering, settings: Settings) -> Fast
     app.head("/health", include_in_schema=False)(api.health)
     app.get("/version")(api.version)
     app.get("/metrics", response_class=PlainTextResponse)(api.metrics)
-    key = Depends(Keys(settings.api_key))
+    may_ask = [Depends(Origins(settings.cors_origin)), Depends(Keys(settings.api_key))]
     routes = _openai_routes(api, bank_may_grow=settings.bank_may_grow)
-    app.include_router(routes, dependencies=[key], responses=errors(401))
+    app.include_router(routes, dependencies=may_ask, responses=errors(401, 403))
     app.include_router(
-        open_inference_routes(inference, may_load=settings.may_load), dependencies=[key]
+        open_inference_routes(inference, may_load=settings.may_load), dependencies=may_ask
     )
     pages.add_to(app, settings.page_examples)
     app.exception_handler(ApiError)(api.refuse)

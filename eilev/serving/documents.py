@@ -159,6 +159,7 @@ class InferenceError(BaseModel):
 _WHY = {
     400: "the request breaks a rule",
     401: "no key, or a wrong one",
+    403: "a web page of another origin, which is not allowed to ask",
     404: "no such model",
     408: "the request takes too long to arrive",
     413: "the request is too large",

@@ -10,6 +10,7 @@ from eilev.io import DataError
 from eilev.serving.answering import Answering
 from eilev.serving.api import create_app
 from eilev.serving.bank_folder import BankFolder
+from eilev.serving.connections import closed_after
 from eilev.serving.decoding import DecoderPool, Decoding
 from eilev.serving.fetching import Fetcher
 from eilev.serving.logs import LOG, log_config
@@ -53,6 +54,7 @@ async def _run(
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, loads.begin)
     config = uvicorn.Config(
         app,
+        http=closed_after(settings.body_timeout_s),
         timeout_graceful_shutdown=settings.drain_s,
         log_config=log_config(settings.log_format == "json", settings.log_level.upper()),
         access_log=False,

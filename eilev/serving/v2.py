@@ -86,7 +86,7 @@ class OpenInference:
 
 def open_inference_routes(routes: OpenInference, *, may_load: bool) -> APIRouter:
     """All of them; without `may_load`, nobody can make the server read its folders again."""
-    router = APIRouter(prefix="/v2", responses=errors(401, body=InferenceError))
+    router = APIRouter(prefix="/v2", responses=errors(401, 403, body=InferenceError))
     get: dict[str, tuple[Route, Answers]] = {
         "": (routes.server, {}),
         "/health/live": (routes.live, {}),

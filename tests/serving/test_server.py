@@ -82,6 +82,28 @@ def test_slow_clients_keep_nobody_out(server, client, video_urls):
         assert client.chat.completions.create(model="eilev", messages=few_shot(video_urls)).choices
 
 
+def test_who_never_ends_a_header_is_left(tiny_bundle):
+    beginnings = [b"", b"GET /health HTTP/1.1\r\nHost:"]
+    with ExitStack() as stack, serve(tiny_bundle, "--body-timeout-s", "1") as server:
+        for beginning in beginnings:
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            client.settimeout(30)
+            client.sendall(beginning)
+            assert client.recv(1) == b""
+        # The second request of a connection that is kept open has the same limit.
+        client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        client.settimeout(30)
+        client.sendall(b"GET /health HTTP/1.1\r\nHost: test\r\n\r\nGET /heal")
+        answers = b"".join(iter(lambda: client.recv(2**16), b""))
+        assert answers.startswith(b"HTTP/1.1 200")
+        assert answers.count(b"HTTP/1.1") == 1
+        # One that goes on asking is not closed after a second.
+        with httpx.Client() as keeping:
+            for _ in range(3):
+                assert keeping.get(f"{server.url}/health").is_success
+                time.sleep(0.7)
+
+
 def test_stopping_waits_no_longer_than_told(tiny_bundle):
     header = b"POST /v1/chat/completions HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n"
     with ExitStack() as stack, serve(tiny_bundle, "--drain-s", "1") as server:
