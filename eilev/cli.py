@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "answer requests over HTTP from exported models",
     "show": "draw episodes as a page",
     "trace": "lead an answer back to data, parameters and code",
+    "track": "put finished runs into MLflow",
 }
 
 

@@ -6,16 +6,21 @@ import sys
 from pathlib import Path
 
 
-def call(root: Path, *command: str) -> None:
-    """Run a command there, as somebody who may commit."""
+def dvc(root: Path, *arguments: str) -> str:
+    return call(root, sys.executable, "-m", "dvc", *arguments)
+
+
+def call(root: Path, *command: str) -> str:
+    """Run a command, which must succeed; what it printed."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     author = {
         f"GIT_{who}_{what}": "a@b.example"
         for who in ("AUTHOR", "COMMITTER")
         for what in ("NAME", "EMAIL")
     }
-    subprocess.run(command, cwd=root, check=True, env=os.environ | author | {"PATH": path})
-
-
-def dvc(root: Path, *arguments: str) -> None:
-    call(root, sys.executable, "-m", "dvc", *arguments)
+    environment = os.environ | author | {"PATH": path}
+    done = subprocess.run(
+        command, cwd=root, check=False, env=environment, text=True, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
