@@ -6,11 +6,13 @@ folder.
 """
 
 import os
+import re
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from dvc.dvcfile import PROJECT_FILE
@@ -26,12 +28,39 @@ PROGRESS_S = 10
 TAIL_LINES = 20
 
 
+# Errors of DVC that may be gone a minute later: locks, remotes.
+PASSING = re.compile(r"is busy|acquire lock|connect|time(d )?out", re.IGNORECASE)
+# What DVC says before and after a stage's own lines.
+DVC_LINES = ("ERROR: ", "WARNING: ", "Running stage ", "Updating lock file", "> ")
+
+
 class StageError(RuntimeError):
-    """A stage failed; the message ends with its last lines of output."""
+    """A stage failed; the message begins with its own error."""
 
 
-def stage_order(targets: Sequence[str] | None = None) -> list[str]:
+class UnavailableError(StageError):
+    """DVC did not come to the stage: a lock was taken, or files were not to be had."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as it lies here, before a run.
+
+    Attributes:
+        name: how `dvc repro` calls it.
+        needs: the stages whose results it reads.
+        changed: whether something of it is another than when it last ran.
+    """
+
+    name: str
+    needs: frozenset[str]
+    changed: bool
+
+
+def look(targets: Sequence[str] | None = None) -> list[Stage]:
     """Stages that `dvc repro TARGETS` would visit, in its order: dependencies come first.
+
+    One look in this process for all of them, as each `dvc` process takes half a second to start.
 
     Args:
         targets: stage names or dvc.yaml files; None stands for the dvc.yaml of this folder.
@@ -39,10 +68,24 @@ def stage_order(targets: Sequence[str] | None = None) -> list[str]:
     Raises:
         DvcException: no DVC project here, an unknown target, or a graph that is not acyclic.
     """
-    with Repo() as repo:
-        wanted = collect_stages(repo, targets or [PROJECT_FILE])
-        plan = plan_repro(get_active_graph(repo.index.graph), wanted)
-        return [stage.addressing for stage in plan]
+    with Repo(_wait_for_lock=True) as repo:
+        graph = get_active_graph(repo.index.graph)
+        plan = plan_repro(graph, collect_stages(repo, targets or [PROJECT_FILE]))
+        changed = repo.status([stage.addressing for stage in plan])
+        return [
+            Stage(
+                stage.addressing,
+                frozenset(need.addressing for need in graph.successors(stage)),
+                stage.addressing in changed,
+            )
+            for stage in plan
+        ]
+
+
+def imports() -> list[str]:
+    """The .dvc files of what was imported from elsewhere, which `dvc update` fetches anew."""
+    with Repo(_wait_for_lock=True) as repo:
+        return [stage.relpath for stage in repo.index.stages if stage.is_import]
 
 
 def run_stage(
@@ -50,29 +93,56 @@ def run_stage(
     log: Callable[[str], None],
     grace_s: float = GRACE_S,
     environment: Mapping[str, str] | None = None,
-) -> None:
+    *,
+    force: bool = False,
+) -> bool:
     """Bring one stage up to date; `log` gets each line of its output as it comes.
 
-    The stage sees `environment` beside this process's own.
+    The stage sees `environment` beside this process's own; `force` runs it, changed or not.
 
     Any exception, also one from `log` or from outside (cancellation), stops the stage with all its
     processes: SIGTERM, and SIGKILL after `grace_s` seconds.
 
+    Returns:
+        Whether the stage ran.
+
     Raises:
         StageError: DVC exited with another code than 0.
     """
-    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    forced = ["--force"] if force else []
+    lines = run_dvc(["repro", "--single-item", *forced, stage], log, grace_s, environment)
+    return f"Running stage '{stage}':" in lines
+
+
+def run_dvc(
+    arguments: Sequence[str],
+    log: Callable[[str], None],
+    grace_s: float = GRACE_S,
+    environment: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Run a `dvc` command as `run_stage` does; returns the last lines of its output and DVC's."""
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
     tail: deque[str] = deque(maxlen=TAIL_LINES)
-    with _supervised(dvc, grace_s, environment or {}) as process:
+    dvc: list[str] = []
+    with _supervised(command, grace_s, environment or {}) as process:
         for line in process.stdout or ():
             if text := line.rstrip():
-                tail.append(text)
+                (dvc if text.startswith(DVC_LINES) else tail).append(text)
                 log(text)
     if process.returncode:
-        lines = "\n".join(tail)
-        raise StageError(
-            f"stage '{stage}' failed (dvc exited with {process.returncode}); last lines:\n{lines}"
-        )
+        raise _failure(arguments[-1], list(tail), dvc)
+    return dvc
+
+
+def _failure(stage: str, own: list[str], dvc: list[str]) -> StageError:
+    """What the stage itself says first; what DVC says only where the stage did not run."""
+    if not any(line.startswith("Running stage ") for line in dvc):
+        told = "\n".join([line for line in dvc if line.startswith("ERROR: ")] or own)
+        kind = UnavailableError if PASSING.search(told) else StageError
+        return kind(f"'{stage}' was not started: {told}")
+    cause = ([line for line in own if line.startswith("error: ")] or own or dvc)[-1]
+    told = "\n".join(own)
+    return StageError(f"stage '{stage}' failed: {cause.removeprefix('error: ')}\n\n{told}")
 
 
 @contextmanager
