@@ -25,7 +25,7 @@ STOP_S = 60.0
 
 
 class LocalError(RuntimeError):
-    """The server or the worker did not start."""
+    """Something did not start, or was not registered."""
 
 
 def up(port: int) -> str:
@@ -108,10 +108,10 @@ def _wait_until(ready: Callable[[], bool], name: str) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        healthy: bool = httpx.get(f"{url}/api/health").is_success
-        return healthy
+        health = httpx.get(f"{url}/api/health")
     except httpx.TransportError:
         return False
+    return bool(health.is_success)
 
 
 def _heard_since(start: datetime, url: str) -> bool:
@@ -121,7 +121,11 @@ def _heard_since(start: datetime, url: str) -> bool:
 
 
 def _run(module: list[str], environment: dict[str, str]) -> None:
-    subprocess.run([sys.executable, "-m", *module], env=environment, check=True)
+    """Run a module to its end; what it says is told only where it fails."""
+    command = [sys.executable, "-m", *module]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LocalError(f"{' '.join(module)} failed:\n{done.stdout}{done.stderr}".rstrip())
 
 
 def _pid_file(name: str) -> Path:
@@ -138,7 +142,7 @@ def main() -> None:
         case ["up", port]:
             try:
                 url = up(int(port))
-            except (LocalError, subprocess.CalledProcessError) as error:
+            except LocalError as error:
                 sys.exit(f"error: {error}")
             print(f"Runs, logs, artifacts: {url}\nFor `prefect`: PREFECT_API_URL={url}/api")  # noqa: T201
         case ["down"]:

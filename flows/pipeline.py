@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dvc.exceptions import DvcException
+from dvc.lock import LockError
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
@@ -22,47 +23,54 @@ from eilev.io import DataError
 from eilev.lifetime.mend import mend
 from eilev.paths import DROP_UNFINISHED
 from flows import records, stages
-from flows.workspace import workspace
 
 RETRIES = 3
 RETRY_S = 30
 
-Override = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*=")]
 Seconds = Annotated[float, Field(gt=0)]
 
 
 def may_pass(_task: object, _run: TaskRun, state: State[Any]) -> bool:
     """Whether a failed task is worth another try: a lock or a remote, never a stage."""
-    return isinstance(state.result(raise_on_failure=False), stages.UnavailableError)
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, (stages.UnavailableError, LockError))
 
 
-@task(
-    task_run_name="{stage}",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_S,
-    retry_condition_fn=may_pass,
-)
+# DVC is the cache, and what fails for good is not tried again.
+DVC_TASK: dict[str, Any] = {
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+    "retries": RETRIES,
+    "retry_delay_seconds": RETRY_S,
+    "retry_condition_fn": may_pass,
+}
+
+
+@task(**DVC_TASK)
+def look(targets: list[str] | None) -> list[stages.Stage]:
+    """Look which stages changed."""
+    return stages.look(targets)
+
+
+@task(task_run_name="{stage}", **DVC_TASK)
 def repro(
-    stage: str, *, started: bool, force: bool, environment: dict[str, str]
+    stage: str,
+    *,
+    started: bool,
+    force: bool,
+    environment: dict[str, str],
+    seconds: float | None,
 ) -> State[None] | None:
     """Bring one stage up to date; without a process where it is, by a look before (`started`)."""
     log = get_run_logger().info
     if started:
         watch = records.watching(stage, log)
-        if stages.run_stage(stage, watch, environment=environment, force=force):
+        if stages.run_stage(stage, watch, environment=environment, force=force, seconds=seconds):
             return None
     return Completed(name="Cached", message="did not change")
 
 
-@task(
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_S,
-    retry_condition_fn=may_pass,
-)
+@task(**DVC_TASK)
 def update(imports: list[str]) -> None:
     """Fetch anew what `dvc import` and `dvc import-url` fetched once."""
     stages.run_dvc(["update", *imports], get_run_logger().info)
@@ -71,7 +79,6 @@ def update(imports: list[str]) -> None:
 @flow(persist_result=False)
 def pipeline(
     targets: list[str] | None = None,
-    overrides: list[Override] | None = None,
     force: bool = False,
     drop_unfinished: bool = False,
     stage_seconds: Seconds | None = None,
@@ -80,18 +87,15 @@ def pipeline(
 
     Args:
         targets: stages to bring up to date with all that they depend on; all stages if None.
-        overrides: profiles and values such as "recipe=eilev" or "train.seed=1", as `eilev params`
-            takes them; the run then works in a copy of the last commit (`flows.workspace`).
         force: whether stages run that did not change, too.
         drop_unfinished: whether the checkpoint of a training that was begun with other parameters
             or data makes way; else such a training stops the run.
         stage_seconds: how long one stage may take; then its processes are ended and the run fails.
     """
-    with workspace(overrides or [], get_run_logger().info):
-        for line in mend(Path.cwd()):
-            get_run_logger().warning(line)
-        environment = {DROP_UNFINISHED: "1"} if drop_unfinished else {}
-        bring_up_to_date(targets, force, environment, stage_seconds)
+    for line in mend(Path.cwd()):
+        get_run_logger().warning(line)
+    environment = {DROP_UNFINISHED: "1"} if drop_unfinished else {}
+    if bring_up_to_date(targets, force, environment, stage_seconds) or records.new():
         records.show_results()
 
 
@@ -100,20 +104,24 @@ def bring_up_to_date(
     force: bool,
     environment: dict[str, str],
     stage_seconds: float | None,
-) -> None:
-    """Run the stages that changed, and those that read what has become another thing by that."""
-    run = repro.with_options(timeout_seconds=stage_seconds)
+) -> bool:
+    """Run the stages that changed, and those that read what has become another thing by that.
+
+    Returns:
+        Whether a result is another one than before.
+    """
     moved: set[str] = set()
     rows: list[dict[str, Any]] = []
     try:
-        for stage in stages.look(targets):
+        for stage in look(targets):
             before, start = records.outputs(stage.name), time.monotonic()
             started = force or stage.changed or not moved.isdisjoint(stage.needs)
-            state = run(
+            state = repro(
                 stage.name,
                 started=started,
                 force=force,
                 environment=environment,
+                seconds=stage_seconds,
                 return_state=True,
             )
             after = records.outputs(stage.name)
@@ -123,6 +131,7 @@ def bring_up_to_date(
             state.result()  # raises what made it fail
     finally:
         records.show_stages(rows)
+    return bool(moved)
 
 
 @flow(persist_result=False)

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import yaml
 from prefect.artifacts import (
+    Artifact,
     create_image_artifact,
     create_markdown_artifact,
     create_progress_artifact,
@@ -83,7 +84,7 @@ def outputs(stage: str) -> dict[str, str]:
 
 @lru_cache(maxsize=2)  # a run asks for each stage, and most change nothing
 def _lock_entries(text: str) -> dict[str, Any]:
-    entries: dict[str, Any] = yaml.safe_load(text)["stages"]
+    entries: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)["stages"]
     return entries
 
 
@@ -99,6 +100,11 @@ def stage_row(
 def show_stages(rows: list[dict[str, Any]]) -> None:
     """The table of a run's stages: what became of each, and what its outputs are."""
     create_table_artifact(rows, "stages", "Stages, seconds and outputs (hashes of dvc.lock)")
+
+
+def new() -> bool:
+    """Whether the server was never shown any results."""
+    return Artifact.get("metrics") is None
 
 
 def show_results() -> None:

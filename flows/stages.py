@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import TIMEOUT_MAX, Event, Timer
 
 from dvc.dvcfile import PROJECT_FILE
-from dvc.repo import Repo
+from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -66,17 +67,19 @@ def look(targets: Sequence[str] | None = None) -> list[Stage]:
         targets: stage names or dvc.yaml files; None stands for the dvc.yaml of this folder.
 
     Raises:
+        LockError: another `dvc` works on the same stages.
         DvcException: no DVC project here, an unknown target, or a graph that is not acyclic.
     """
     with Repo(_wait_for_lock=True) as repo:
         graph = get_active_graph(repo.index.graph)
         plan = plan_repro(graph, collect_stages(repo, targets or [PROJECT_FILE]))
-        changed = repo.status([stage.addressing for stage in plan])
+        with lock_repo(repo):  # as `Repo.status`, which would read all files anew for each stage
+            changed = [stage for stage in plan if stage.status()]
         return [
             Stage(
                 stage.addressing,
                 frozenset(need.addressing for need in graph.successors(stage)),
-                stage.addressing in changed,
+                stage in changed,
             )
             for stage in plan
         ]
@@ -95,10 +98,12 @@ def run_stage(
     environment: Mapping[str, str] | None = None,
     *,
     force: bool = False,
+    seconds: float | None = None,
 ) -> bool:
     """Bring one stage up to date; `log` gets each line of its output as it comes.
 
-    The stage sees `environment` beside this process's own; `force` runs it, changed or not.
+    The stage sees `environment` beside this process's own; `force` runs it, changed or not. It
+    may take `seconds`.
 
     Any exception, also one from `log` or from outside (cancellation), stops the stage with all its
     processes: SIGTERM, and SIGKILL after `grace_s` seconds.
@@ -107,10 +112,10 @@ def run_stage(
         Whether the stage ran.
 
     Raises:
-        StageError: DVC exited with another code than 0.
+        StageError: DVC exited with another code than 0, or it took too long.
     """
     forced = ["--force"] if force else []
-    lines = run_dvc(["repro", "--single-item", *forced, stage], log, grace_s, environment)
+    lines = run_dvc(["repro", "--single-item", *forced, stage], log, grace_s, environment, seconds)
     return f"Running stage '{stage}':" in lines
 
 
@@ -119,16 +124,22 @@ def run_dvc(
     log: Callable[[str], None],
     grace_s: float = GRACE_S,
     environment: Mapping[str, str] | None = None,
+    seconds: float | None = None,
 ) -> list[str]:
     """Run a `dvc` command as `run_stage` does; returns the last lines of its output and DVC's."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     dvc: list[str] = []
-    with _supervised(command, grace_s, environment or {}) as process:
+    with (
+        _supervised(command, grace_s, environment or {}) as process,
+        _limit(process, seconds) as over,
+    ):
         for line in process.stdout or ():
             if text := line.rstrip():
                 (dvc if text.startswith(DVC_LINES) else tail).append(text)
                 log(text)
+    if over.is_set():
+        raise StageError(f"'{arguments[-1]}' took longer than {seconds} seconds and was ended")
     if process.returncode:
         raise _failure(arguments[-1], list(tail), dvc)
     return dvc
@@ -165,6 +176,29 @@ def _supervised(
         yield process
     finally:
         process.communicate()  # closes the pipe (the signal to stop), drains the output, waits
+
+
+@contextmanager
+def _limit(process: subprocess.Popen[str], seconds: float | None) -> Iterator[Event]:
+    """Have the supervisor end its command after `seconds`, which sets the event.
+
+    Prefect's own time limit can't interrupt a task that waits for a line of output in a thread.
+    """
+    over = Event()
+
+    def end() -> None:
+        over.set()
+        if process.stdin is not None:
+            process.stdin.close()
+            process.stdin = None  # else it would be flushed
+
+    timer = Timer(TIMEOUT_MAX if seconds is None else seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield over
+    finally:
+        timer.cancel()
 
 
 def _environment() -> dict[str, str]:
