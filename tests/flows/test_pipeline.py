@@ -127,7 +127,7 @@ def test_stage_that_takes_too_long_is_ended(project: Path) -> None:
 def test_stages_and_progress_are_shown(project: Path) -> None:
     bar = "train, binding:  25%|##5       | 3/12 [00:10<00:30,  3.3s/step, loss=0.712]"
     (project / "second.sh").write_text(f"echo '{bar}'\ncat a.txt > b.txt\necho error: no\nexit 1\n")
-    assert run(num_tasks=2).message.startswith("stage 'second' failed: no")
+    assert "StageError: stage 'second' failed: no\n" in run(num_tasks=2).message
     rows = json.loads(str(artifacts("stages")[0].data))
     assert [(row["stage"], row["became"]) for row in rows] == [
         ("first", "ran"),
