@@ -130,7 +130,8 @@ def bring_up_to_date(
             rows.append(records.stage_row(stage.name, state, time.monotonic() - start, after))
             state.result()  # raises what made it fail
     finally:
-        records.show_stages(rows)
+        if rows:
+            records.show_stages(rows)
     return bool(moved)
 
 
