@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
 BUNDLE ?= data/export/bundle
+PREFECT_PORT ?= 4200
 
 # pip leaves compiling to the first import, as most of what it installs is never imported. What
 # is compiled then is kept, whatever the caller's shell says: stages and tests start Python often.
@@ -20,7 +21,7 @@ export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export GX_ANALYTICS_ENABLED := false
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: repro ablations docs test lint format pull serve flow clean
+.PHONY: repro ablations docs test lint format pull serve flow prefect-up prefect-down clean
 
 repro: .venv/pipeline ## run the whole pipeline; finished stages are not run again
 	python -m eilev.lifetime.mend
@@ -59,6 +60,12 @@ serve: .venv/serve ## answer requests on http://127.0.0.1:$(PORT)
 
 flow: .venv/flows ## the same pipeline under Prefect
 	python -m flows.pipeline
+
+prefect-up: .venv/flows ## a Prefect server and worker in the background, with all deployments
+	python -m flows.local up $(PREFECT_PORT)
+
+prefect-down: .venv/flows ## stop these
+	python -m flows.local down
 
 clean: ## remove the pipeline's results (the DVC cache keeps them) and the tools' caches
 	find data -mindepth 1 -not -name .gitkeep -delete

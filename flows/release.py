@@ -10,7 +10,7 @@ import sys
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from flows import stages
+from flows.commands import CommandError, run_eilev
 
 
 @flow(persist_result=False)
@@ -35,15 +35,14 @@ def release(
     given = {"--server": server, "--model": model, "--api-key-env": api_key_env, "--into": into}
     words = [word for name, value in given.items() if value is not None for word in (name, value)]
     flags = [name for name, asked in {"--commit": commit, "--push": push}.items() if asked]
-    command = [sys.executable, "-m", "eilev.cli", "release", *words, *flags]
-    stages.run_command("release", command, get_run_logger().info)
+    run_eilev(["release", *words, *flags], get_run_logger().info)
 
 
 def main() -> None:
     """Run the flow in this process."""
     try:
         release()
-    except stages.StageError as error:
+    except CommandError as error:
         sys.exit(f"error: {error}")
 
 

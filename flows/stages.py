@@ -5,44 +5,77 @@ because `Repo.reproduce` is neither thread-safe nor stoppable. Paths are relativ
 folder.
 """
 
-import os
-import subprocess
-import sys
+import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from dvc.dvcfile import PROJECT_FILE
-from dvc.repo import Repo
+from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 
-SUPERVISOR = Path(__file__).with_name("supervisor.py")
+from flows.commands import GRACE_S, TAIL_LINES, CommandError, run_command
 
-# Seconds that a stopped stage has to save a checkpoint; Prefect kills the flow after 30.
-GRACE_S = 20.0
-# Seconds between refreshes of a progress bar: each becomes a line in Prefect's database.
-PROGRESS_S = 10
-TAIL_LINES = 20
-
-
-class StageError(RuntimeError):
-    """A stage or command failed; the message ends with its last lines of output."""
+# Errors of DVC that may be gone a minute later: locks, remotes.
+PASSING = re.compile(r"is busy|acquire lock|connect|time(d )?out", re.IGNORECASE)
+# What DVC says before and after a stage's own lines.
+DVC_LINES = ("ERROR: ", "WARNING: ", "Running stage ", "Updating lock file", "> ")
 
 
-def stage_order(targets: Sequence[str] | None = None) -> list[str]:
+class StageError(CommandError):
+    """A stage failed; the message begins with its own error."""
+
+
+class UnavailableError(StageError):
+    """DVC did not come to the stage: a lock was taken, or files were not to be had."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as it lies here, before a run.
+
+    Attributes:
+        name: how `dvc repro` calls it.
+        needs: the stages whose results it reads.
+        changed: whether something of it is another than when it last ran.
+    """
+
+    name: str
+    needs: frozenset[str]
+    changed: bool
+
+
+def look(targets: Sequence[str] | None = None) -> list[Stage]:
     """Stages that `dvc repro TARGETS` would visit, in its order: dependencies come first.
+
+    One look in this process for all of them, as each `dvc` process takes half a second to start.
 
     Args:
         targets: stage names or dvc.yaml files; None stands for the dvc.yaml of this folder.
 
     Raises:
+        LockError: another `dvc` works on the same stages.
         DvcException: no DVC project here, an unknown target, or a graph that is not acyclic.
     """
-    with Repo() as repo:
-        wanted = collect_stages(repo, targets or [PROJECT_FILE])
-        plan = plan_repro(get_active_graph(repo.index.graph), wanted)
-        return [stage.addressing for stage in plan]
+    with Repo(_wait_for_lock=True) as repo:
+        graph = get_active_graph(repo.index.graph)
+        plan = plan_repro(graph, collect_stages(repo, targets or [PROJECT_FILE]))
+        with lock_repo(repo):  # as `Repo.status`, which would read all files anew for each stage
+            changed = [stage for stage in plan if stage.status()]
+        return [
+            Stage(
+                stage.addressing,
+                frozenset(need.addressing for need in graph.successors(stage)),
+                stage in changed,
+            )
+            for stage in plan
+        ]
+
+
+def imports() -> list[str]:
+    """The .dvc files of what was imported from elsewhere, which `dvc update` fetches anew."""
+    with Repo(_wait_for_lock=True) as repo:
+        return [stage.relpath for stage in repo.index.stages if stage.is_import]
 
 
 def run_stage(
@@ -50,68 +83,57 @@ def run_stage(
     log: Callable[[str], None],
     grace_s: float = GRACE_S,
     environment: Mapping[str, str] | None = None,
-) -> None:
-    """Bring one stage up to date with DVC; see `run_command` for the rest."""
-    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
-    run_command(f"stage '{stage}'", dvc, log, grace_s, environment)
+    *,
+    force: bool = False,
+    seconds: float | None = None,
+) -> bool:
+    """Bring one stage up to date; `log` gets each line of its output as it comes.
+
+    The stage sees `environment` beside this process's own; `force` runs it, changed or not. It
+    may take `seconds`.
+
+    Any exception, also one from `log` or from outside (cancellation), stops the stage with all its
+    processes: SIGTERM, and SIGKILL after `grace_s` seconds.
+
+    Returns:
+        Whether the stage ran.
+
+    Raises:
+        StageError: DVC exited with another code than 0.
+        CommandError: it took too long.
+    """
+    forced = ["--force"] if force else []
+    lines = run_dvc(["repro", "--single-item", *forced, stage], log, grace_s, environment, seconds)
+    return f"Running stage '{stage}':" in lines
 
 
-def run_command(
-    name: str,
-    command: list[str],
+def run_dvc(
+    arguments: Sequence[str],
     log: Callable[[str], None],
     grace_s: float = GRACE_S,
     environment: Mapping[str, str] | None = None,
-) -> None:
-    """Run a command in a child process; `log` gets each line of its output as it comes.
+    seconds: float | None = None,
+) -> list[str]:
+    """Run a `dvc` command as `run_stage` does; returns the lines that are DVC's own."""
+    own: deque[str] = deque(maxlen=TAIL_LINES)
+    dvc: list[str] = []
 
-    The command sees `environment` beside this process's own.
+    def keep(line: str) -> None:
+        (dvc if line.startswith(DVC_LINES) else own).append(line)
+        log(line)
 
-    Any exception, also one from `log` or from outside (cancellation), stops the command with all
-    its processes: SIGTERM, and SIGKILL after `grace_s` seconds.
-
-    Raises:
-        StageError: it exited with another code than 0; the message begins with `name`.
-    """
-    tail: deque[str] = deque(maxlen=TAIL_LINES)
-    with _supervised(command, grace_s, environment or {}) as process:
-        for line in process.stdout or ():
-            if text := line.rstrip():
-                tail.append(text)
-                log(text)
-    if process.returncode:
-        lines = "\n".join(tail)
-        raise StageError(f"{name} failed (exit code {process.returncode}); last lines:\n{lines}")
+    command = ["dvc", "--wait-for-lock", *arguments]
+    if run_command(command, keep, grace_s, environment, seconds):
+        raise _failure(arguments[-1], list(own), dvc)
+    return dvc
 
 
-@contextmanager
-def _supervised(
-    command: list[str], grace_s: float, environment: Mapping[str, str]
-) -> Iterator[subprocess.Popen[str]]:
-    """Run `command` under the supervisor for as long as the block lasts."""
-    process = subprocess.Popen(
-        [sys.executable, str(SUPERVISOR), str(grace_s), *command],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={**_environment(), **environment},
-        # Ctrl-C in a terminal reaches the flow only, which then stops the child in order.
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        process.communicate()  # closes the pipe (the signal to stop), drains the output, waits
-
-
-def _environment() -> dict[str, str]:
-    """Environment in which `python` and the shell of a stage do not depend on who started us."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return os.environ | {
-        "PATH": path,
-        "SHELL": "/bin/bash",  # DVC runs a stage's command with $SHELL
-        "PYTHONUNBUFFERED": "1",
-        "TQDM_MININTERVAL": str(PROGRESS_S),
-    }
+def _failure(stage: str, own: list[str], dvc: list[str]) -> StageError:
+    """What the stage itself says first; what DVC says only where the stage did not run."""
+    if not any(line.startswith("Running stage ") for line in dvc):
+        told = "\n".join([line for line in dvc if line.startswith("ERROR: ")] or own)
+        kind = UnavailableError if PASSING.search(told) else StageError
+        return kind(f"'{stage}' was not started: {told}")
+    cause = ([line for line in own if line.startswith("error: ")] or own or dvc)[-1]
+    told = "\n".join(own)
+    return StageError(f"stage '{stage}' failed: {cause.removeprefix('error: ')}\n\n{told}")

@@ -39,25 +39,26 @@ def checkout(prefect: Prefect, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_prefect_yaml_deploys(client: SyncPrefectClient, checkout: Path) -> None:
-    weekly = client.read_deployment_by_name("pipeline/weekly")
-    ablations = client.read_deployment_by_name("pipeline/ablations")
-    assert ablations.parameters == {"targets": ["experiments/ablations/dvc.yaml"]}
-    assert [schedule.active for schedule in weekly.schedules] == [False]
+    pipeline = client.read_deployment_by_name("pipeline/pipeline")
+    experiments = client.read_deployment_by_name("pipeline/experiments")
+    assert experiments.parameters == {"targets": ["experiments/ablations/dvc.yaml"]}
+    assert [schedule.schedule.timezone for schedule in pipeline.schedules] == ["UTC"]
+    assert client.read_deployment_by_name("refresh/refresh").parameters["stage_seconds"] == 43200
     step = "prefect.deployments.steps.set_working_directory"
-    assert weekly.pull_steps == [{step: {"directory": str(checkout)}}]
-    assert weekly.global_concurrency_limit is not None
-    assert weekly.global_concurrency_limit.limit == 1
+    assert pipeline.pull_steps == [{step: {"directory": str(checkout)}}]
+    assert pipeline.global_concurrency_limit is not None
+    assert pipeline.global_concurrency_limit.limit == 1
 
 
 def test_a_schedule_starts_runs_by_itself(
     prefect: Prefect, client: SyncPrefectClient, checkout: Path
 ) -> None:
-    weekly = client.read_deployment_by_name("pipeline/weekly")
-    client.create_deployment_schedules(weekly.id, [(IntervalSchedule(interval=EVERY), True)])
+    pipeline = client.read_deployment_by_name("pipeline/pipeline")
+    client.create_deployment_schedules(pipeline.id, [(IntervalSchedule(interval=EVERY), True)])
     with prefect.service("worker", "start", "--pool", "eilev", folder=checkout):
         run = first_ended_run(client)
-    client.delete_deployment(weekly.id)  # nothing is due while other tests run
-    assert run.deployment_id == weekly.id
+    client.delete_deployment(pipeline.id)  # nothing is due while other tests run
+    assert run.deployment_id == pipeline.id
     assert run.auto_scheduled
     assert run.state_name == "Completed", run.state
     assert (checkout / "made.txt").read_text() == "made\n"

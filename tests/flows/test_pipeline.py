@@ -20,10 +20,12 @@ from prefect.client.schemas.filters import (
     LogFilterFlowRunId,
 )
 from prefect.client.schemas.objects import Artifact, State, TaskRun
-from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort
+from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort, TaskRunSort
+from prefect.exceptions import ParameterTypeError
 from prefect.settings import get_current_settings
 
-from flows.pipeline import accuracy_table, pipeline
+from flows.pipeline import pipeline
+from flows.records import accuracy_table
 from tests.conftest import ROOT
 from tests.flows.test_stages import alive
 
@@ -67,8 +69,8 @@ def heard_of(run_id: UUID, num_tasks: int) -> Run:
         state, tasks, lines = recorded(run_id)
         finals = [task for task in tasks if task.state and task.state.is_final()]
         ends = sum("Finished in state" in line for line in lines)
-        if len(finals) == num_tasks and ends == num_tasks + 1:
-            return Run(state.name or "", state.message or "", finals, lines)
+        if len(finals) == num_tasks + 1 and ends == num_tasks + 2:  # the look, and the flow
+            return Run(state.name or "", state.message or "", finals[1:], lines)
         time.sleep(0.2)
     raise AssertionError(f"the server never heard of the end of the run: {tasks} {lines}")
 
@@ -98,17 +100,49 @@ def test_runs_every_stage_once_then_nothing(project: Path) -> None:
     (project / "data" / "evaluate" / "metrics.json").write_text(json.dumps(METRICS))
     second = run(num_tasks=2, targets=["second"])
     assert [task.name for task in second.tasks] == ["first", "second"]
-    assert [task.state_name for task in second.tasks] == ["Completed"] * 2  # not "Cached"
-    assert sum("didn't change, skipping" in line for line in second.lines) == 2
-    # There were no metrics before.
-    (artifact,) = metrics_tables()
+    assert [task.state_name for task in second.tasks] == ["Cached"] * 2
+    (project / "second.sh").write_text("cat a.txt a.txt > b.txt\n")
+    third = run(num_tasks=3)
+    assert [task.state_name for task in third.tasks] == ["Cached", "Completed", "Completed"]
+    # There were no metrics before, and the third run's are newer.
+    artifact, _ = artifacts("metrics")
     assert json.loads(str(artifact.data)) == accuracy_table(METRICS) == ROWS
 
 
-def metrics_tables() -> list[Artifact]:
+def artifacts(key: str) -> list[Artifact]:
+    """What runs have left under a key, the newest first."""
     with get_client(sync_client=True) as client:
-        named = ArtifactFilter(key=ArtifactFilterKey(any_=["metrics"]))
-        return client.read_artifacts(artifact_filter=named)
+        named = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+        return client.read_artifacts(artifact_filter=named, sort=ArtifactSort.CREATED_DESC)
+
+
+def test_stage_that_takes_too_long_is_ended(project: Path) -> None:
+    (project / "second.sh").write_text(SAVES_WHEN_STOPPED)
+    state = pipeline(["second"], stage_seconds=8, return_state=True)
+    assert "took longer than 8.0 seconds" in str(state.message)
+    assert (project / "checkpoint").read_text() == "saved\n"
+    assert not any(alive(int(pid)) for pid in (project / "pids").read_text().split())
+
+
+def test_stages_and_progress_are_shown(project: Path) -> None:
+    bar = "train, binding:  25%|##5       | 3/12 [00:10<00:30,  3.3s/step, loss=0.712]"
+    (project / "second.sh").write_text(f"echo '{bar}'\ncat a.txt > b.txt\necho error: no\nexit 1\n")
+    assert "StageError: stage 'second' failed: no\n" in run(num_tasks=2).message
+    rows = json.loads(str(artifacts("stages")[0].data))
+    assert [(row["stage"], row["became"]) for row in rows] == [
+        ("first", "ran"),
+        ("second", "failed"),
+    ]
+    assert rows[0]["outputs"].startswith("a.txt ")
+    progress = artifacts("progress-second")[0]
+    assert progress.data == 25
+    assert progress.description == "train, binding: 3 of 12, 3.3s/step, 00:30 left, loss=0.712"
+
+
+def test_bad_parameters_are_refused_by_the_flow(project: Path) -> None:
+    with pytest.raises(ParameterTypeError, match="stage_seconds"):
+        pipeline(stage_seconds=-1)
+    assert not (project / "a.txt").exists()
 
 
 def test_half_a_lock_file_is_mended_and_told(project: Path) -> None:

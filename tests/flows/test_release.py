@@ -3,8 +3,8 @@
 import pytest
 
 from eilev.release.registry import read_registry
+from flows.commands import CommandError
 from flows.release import release
-from flows.stages import StageError
 from tests.release.conftest import finished, project  # noqa: F401
 from tests.release.projects import commit_model
 
@@ -13,6 +13,6 @@ def test_a_refused_model_fails_the_run_and_names_the_rule(prefect, project):  # 
     release(into="live")
     assert (project / "live/manifest.json").is_file()
     commit_model(project, 0.6)
-    with pytest.raises(StageError, match=r"rules refuse it: novel\.contrastive"):
+    with pytest.raises(CommandError, match=r"rules refuse it: novel\.contrastive"):
         release()
     assert [one.name for one in read_registry(project, "prod").assigned] == ["v0.0.1"]

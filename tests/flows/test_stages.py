@@ -1,4 +1,5 @@
-import re
+import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ import psutil
 import pytest
 from dvc.exceptions import DvcException
 
-from flows.stages import StageError, run_stage, stage_order
+from flows.stages import StageError, UnavailableError, look, run_stage
 
 # Starts a grandchild, and neither of the two ends at SIGTERM.
 STUBBORN = """
@@ -17,6 +18,10 @@ echo $$ $! > pids
 echo started
 wait
 """
+
+
+def names(targets: list[str] | None = None) -> list[str]:
+    return [stage.name for stage in look(targets)]
 
 
 def ignore(line: str) -> None:
@@ -37,11 +42,11 @@ def alive(pid: int) -> bool:
 
 
 def test_order_is_that_of_the_graph(project: Path) -> None:
-    assert stage_order() == ["first", "second", "third"]
+    assert names() == ["first", "second", "third"]
 
 
 def test_targets_bring_their_dependencies(project: Path) -> None:
-    assert stage_order(["second"]) == ["first", "second"]
+    assert names(["second"]) == ["first", "second"]
 
 
 def test_stages_of_other_files_are_left_alone(project: Path) -> None:
@@ -50,13 +55,24 @@ def test_stages_of_other_files_are_left_alone(project: Path) -> None:
     (project / "experiments/ablations/dvc.yaml").write_text(
         "stages: {more: {cmd: touch d.txt, deps: [../../c.txt], outs: [d.txt]}}"
     )
-    assert stage_order() == ["first", "second", "third"]
-    assert stage_order([other])[-1] == other
+    assert names() == ["first", "second", "third"]
+    assert names([other])[-1] == other
+
+
+def test_one_look_tells_what_changed(project: Path) -> None:
+    for stage in names():
+        assert run_stage(stage, ignore)
+    assert not any(stage.changed for stage in look())
+    assert not run_stage("second", ignore)
+    assert run_stage("second", ignore, force=True)
+    (project / "second.sh").write_text("sort a.txt > b.txt\n")
+    assert [stage.name for stage in look() if stage.changed] == ["second"]
+    assert [stage.needs for stage in look()] == [set(), {"first"}, {"second"}]
 
 
 def test_unknown_target_is_named(project: Path) -> None:
     with pytest.raises(DvcException, match="nonsense"):
-        stage_order(["nonsense"])
+        names(["nonsense"])
 
 
 def test_lines_are_logged_as_they_come(project: Path) -> None:
@@ -73,11 +89,28 @@ def test_a_stage_sees_the_environment_that_it_is_given(project: Path) -> None:
     assert "so" in lines
 
 
-def test_failure_shows_the_last_lines(project: Path) -> None:
-    write_second(project, "echo 'the culprit is x.mp4' >&2\nexit 3\n")
-    with pytest.raises(StageError, match=re.compile("'second' failed.*the culprit is x.mp4", re.S)):
+def test_failure_begins_with_the_error_of_the_stage(project: Path) -> None:
+    write_second(project, "echo working\necho 'error: x.mp4: broken' >&2\necho later\nexit 3\n")
+    with pytest.raises(StageError) as failure:
         run_stage("second", ignore)
+    lines = str(failure.value).splitlines()
+    assert lines[0] == "stage 'second' failed: x.mp4: broken"
+    assert sorted(lines[2:]) == ["error: x.mp4: broken", "later", "working"]  # nothing of DVC's
+    assert not isinstance(failure.value, UnavailableError)
     assert not (project / "b.txt").exists()
+
+
+def test_what_keeps_dvc_from_a_stage_is_told(project: Path) -> None:
+    with pytest.raises(StageError, match=r"'third' was not started: ERROR: .*b.txt") as missing:
+        run_stage("third", ignore)
+    assert not isinstance(missing.value, UnavailableError)
+    write_second(project, "sleep 600\n")
+    busy = {"pid": os.getpid(), "cmd": "another run"}
+    lock = {"write": {str(project / "b.txt"): busy}}
+    (project / ".dvc/tmp").mkdir(exist_ok=True)
+    (project / ".dvc/tmp/rwlock").write_text(json.dumps(lock))
+    with pytest.raises(UnavailableError, match="is busy"):
+        run_stage("second", ignore)
 
 
 def test_interruption_ends_every_process_of_the_stage(project: Path) -> None:

@@ -1,0 +1,155 @@
+"""A Prefect server and a worker on this machine, in the background, for this checkout.
+
+    python -m flows.local up PORT
+    python -m flows.local down
+
+Their database, logs and process ids lie in .prefect/, which Git ignores.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import psutil
+
+FOLDER = Path(".prefect")
+POOL = "eilev"
+START_S = 180.0
+# A worker ends its runs before itself, and a run its stage (flows.commands.GRACE_S).
+STOP_S = 60.0
+
+
+class LocalError(RuntimeError):
+    """Something did not start, or was not registered."""
+
+
+def up(port: int) -> str:
+    """Start what does not run yet, register all deployments, and return the server's address."""
+    environment = _environment(port)
+    url = f"http://127.0.0.1:{port}"
+    if _running("server") and not _answers(url):
+        raise LocalError(f"a server runs, but not on port {port}: `make prefect-down` first")
+    if not _running("server"):
+        if _answers(url):
+            raise LocalError(f"port {port} is another server's: make prefect-up PREFECT_PORT=...")
+        _start("server", ["server", "start", "--port", str(port)], environment)
+        _wait_until(lambda: _answers(url), "server")
+    if httpx.get(f"{url}/api/work_pools/{POOL}").is_error:
+        _run(["prefect", "work-pool", "create", "--type", "process", POOL], environment)
+    _run(["prefect", "--no-prompt", "deploy", "--all"], environment)
+    _run(["flows.alerts"], environment)
+    if not _running("worker"):
+        start = datetime.now(UTC)
+        _start("worker", ["worker", "start", "--pool", POOL], environment)
+        _wait_until(lambda: _heard_since(start, url), "worker")
+    return url
+
+
+def down() -> None:
+    """Stop the worker with its runs, then the server: those that `up` started, and nothing else."""
+    for name in ("worker", "server"):
+        if (process := _running(name)) is not None:
+            family = [process, *process.children(recursive=True)]
+            process.terminate()
+            for left in psutil.wait_procs(family, timeout=STOP_S)[1]:
+                left.kill()
+        _pid_file(name).unlink(missing_ok=True)
+
+
+def _environment(port: int) -> dict[str, str]:
+    """Where the server keeps its database, and where its clients find it."""
+    own = {
+        "PREFECT_HOME": str(FOLDER.absolute() / "home"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    return os.environ | own
+
+
+def _start(name: str, arguments: list[str], environment: dict[str, str]) -> None:
+    """Start a `prefect` command that outlives this process and its terminal."""
+    FOLDER.mkdir(exist_ok=True)
+    with _log(name).open("a") as log:
+        process = psutil.Popen(
+            [sys.executable, "-m", "prefect", *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _pid_file(name).write_text(f"{process.pid} {process.create_time()}\n")
+
+
+def _running(name: str) -> psutil.Process | None:
+    """The process that `up` has started, unless it has ended and its number is another's."""
+    try:
+        pid, created = _pid_file(name).read_text().split()
+        process = psutil.Process(int(pid))
+        alive = process.status() != psutil.STATUS_ZOMBIE
+        return process if alive and process.create_time() == float(created) else None
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return None
+
+
+def _wait_until(ready: Callable[[], bool], name: str) -> None:
+    deadline = time.monotonic() + START_S
+    while not ready():
+        if _running(name) is None or time.monotonic() > deadline:
+            raise LocalError(f"the {name} did not start; {_log(name)} says why")
+        time.sleep(0.3)
+
+
+def _answers(url: str) -> bool:
+    try:
+        health = httpx.get(f"{url}/api/health")
+    except httpx.TransportError:
+        return False
+    return bool(health.is_success)
+
+
+def _heard_since(start: datetime, url: str) -> bool:
+    """Whether a worker has come to the pool."""
+    workers = httpx.post(f"{url}/api/work_pools/{POOL}/workers/filter", json={}).json()
+    return any(datetime.fromisoformat(one["last_heartbeat_time"]) >= start for one in workers)
+
+
+def _run(module: list[str], environment: dict[str, str]) -> None:
+    """Run a module to its end; what it says is told only where it fails."""
+    command = [sys.executable, "-m", *module]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LocalError(f"{' '.join(module)} failed:\n{done.stdout}{done.stderr}".rstrip())
+
+
+def _pid_file(name: str) -> Path:
+    return FOLDER / f"{name}.pid"
+
+
+def _log(name: str) -> Path:
+    return FOLDER / f"{name}.log"
+
+
+def main() -> None:
+    """Start or stop both."""
+    match sys.argv[1:]:
+        case ["up", port]:
+            try:
+                url = up(int(port))
+            except LocalError as error:
+                sys.exit(f"error: {error}")
+            print(f"Runs, logs, artifacts: {url}\nFor `prefect`: PREFECT_API_URL={url}/api")  # noqa: T201
+        case ["down"]:
+            down()
+        case _:
+            sys.exit("usage: python -m flows.local up PORT | down")
+
+
+if __name__ == "__main__":
+    main()
