@@ -66,14 +66,15 @@ class Reference(Section):
     """What a model was trained on, as far as requests and annotations are compared with it.
 
     fingerprint: of the bundle whose eyes made the features. vocabulary: all words of the training
-    narrations. verbs, nouns: words of the training episodes' narrations, by how often they occur.
-    shots: numbers of context clips of the training episodes. burstiness: share of their contexts
-    with the query's verb or noun. feature_mean, feature_std: of training clips. corpus: all
-    annotations.
+    narrations. actions: their pairs of a verb and a noun. verbs, nouns: words of the training
+    episodes' narrations, by how often they occur. shots: numbers of context clips of the training
+    episodes. burstiness: share of their contexts with the query's verb or noun. feature_mean,
+    feature_std: of training clips. corpus: all annotations.
     """
 
     fingerprint: str
     vocabulary: tuple[str, ...]
+    actions: tuple[tuple[str, str], ...]
     verbs: dict[str, Positive]
     nouns: dict[str, Positive]
     shots: tuple[Count, ...]

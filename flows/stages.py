@@ -106,3 +106,14 @@ def _environment() -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "TQDM_MININTERVAL": str(PROGRESS_S),
     }
+
+
+def run_command(
+    command: Sequence[str], log: Callable[[str], None], grace_s: float = GRACE_S
+) -> int:
+    """Run another command than a stage's, likewise; returns its exit status."""
+    with _supervised([sys.executable, "-m", *command], grace_s, {}) as process:
+        for line in process.stdout or ():
+            if text := line.rstrip():
+                log(text)
+    return process.returncode

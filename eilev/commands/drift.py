@@ -61,11 +61,13 @@ def run(options: argparse.Namespace) -> None:
 def write_reference(bundle: Path, place: Path) -> None:
     """Measure what lies in data/ and a bundle's features of its clips."""
     params = load_params()
+    store = ClipStore(paths.CLIPS)
     trained = Trained(
         read_table(paths.NARRATIONS, schema.NARRATIONS),
         read_table(paths.SPLIT, schema.SPLIT),
         read_table(paths.EPISODES / "train.parquet", schema.EPISODES),
-        ClipStore(paths.CLIPS),
+        store.ids,
+        store.__getitem__,
         OnnxEngine.load(bundle),
     )
     reference = make_reference(trained, params.drift.num_clips, params.train.seed)

@@ -15,6 +15,8 @@ class RequestBounds(Section):
     """Share of the requests whose number of context clips no training episode has."""
     unknown_words: Bounds
     """Share of the words in contexts and answers that no training narration has."""
+    unknown_actions: Bounds
+    """Share of the answers whose pair of a verb and a noun no training narration has."""
     verb_distance: Bounds
     """Distance of the verbs in contexts and answers from those of the training episodes."""
     noun_distance: Bounds

@@ -73,10 +73,12 @@ def of_requests(requests: Sequence[LoggedRequest], reference: Reference) -> Figu
     episodes = [(read(one.answer), [read(text) for text in one.context]) for one in requests]
     told = [words for answer, context in episodes for words in (answer, *context)]
     texts = " ".join(text for one in requests for text in (one.answer, *one.context)).split()
-    known = set(reference.shots)
+    named = [answer for answer, _ in episodes if None not in answer]
+    shots, actions = set(reference.shots), set(reference.actions)
     return {
-        "unknown_shots": _mean([one.shots not in known for one in requests]),
+        "unknown_shots": _mean([one.shots not in shots for one in requests]),
         "unknown_words": _mean([word == UNKNOWN for word in texts]),
+        "unknown_actions": _mean([action not in actions for action in named]),
         "verb_distance": distance(count(verb for verb, _ in told), reference.verbs),
         "noun_distance": distance(count(noun for _, noun in told), reference.nouns),
         "burstiness_change": _change(share_bursty(episodes), reference.burstiness),

@@ -1,12 +1,13 @@
 """The reference: what a bundle's model was trained on, from the results of the stages."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from eilev.bundle.onnx_engine import OnnxEngine
-from eilev.clips.store import ClipStore
+from eilev.clips.frame_choice import Frames
 from eilev.drift.figures import corpus_of, count, reader, share_bursty
 from eilev.io import DataError
 from eilev.traffic import Reference, summarize, words_of
@@ -20,13 +21,15 @@ class Trained:
     """What the stages have made.
 
     narrations: rows of schema.NARRATIONS. split: rows of schema.SPLIT. episodes: training episodes,
-    rows of schema.EPISODES. store: the frames. engine: the bundle.
+    rows of schema.EPISODES. decoded_ids: narrations that have a clip. frames: of one of these.
+    engine: the bundle.
     """
 
     narrations: pd.DataFrame
     split: pd.DataFrame
     episodes: pd.DataFrame
-    store: ClipStore
+    decoded_ids: Collection[str]
+    frames: Callable[[str], Frames]
     engine: OnnxEngine
 
 
@@ -59,6 +62,7 @@ def make_reference(trained: Trained, num_clips: int, seed: int) -> Reference:
     return Reference(
         fingerprint=trained.engine.manifest.fingerprint,
         vocabulary=tuple(sorted({word for text in named["narration"] for word in words_of(text)})),
+        actions=tuple(sorted({(v, n) for v, n in map(read, named["narration"]) if v and n})),
         verbs=count(verb for verb, _ in told),
         nouns=count(noun for _, noun in told),
         shots=tuple(sorted(set(natural["shots"].tolist()))),
@@ -87,10 +91,11 @@ def _features(
     trained: Trained, ids: list[str], num_clips: int, rng: np.random.Generator
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of the features of some training clips."""
-    shown = [one for one in ids if one in trained.store]
+    decoded = set(trained.decoded_ids)
+    shown = [one for one in ids if one in decoded]
     if not shown:
         raise DataError("data/clips/index.parquet: no training clip has frames")
     chosen = [shown[number] for number in rng.permutation(len(shown))[:num_clips]]
-    pairs = [summarize(trained.engine.encode([trained.store[one]])[0]) for one in chosen]
+    pairs = [summarize(trained.engine.encode([trained.frames(one)])[0]) for one in chosen]
     means, stds = zip(*pairs, strict=True)
     return tuple(means), tuple(stds)

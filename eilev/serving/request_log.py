@@ -57,8 +57,11 @@ class RequestLog:
             features: of the clip that is asked about, where they are still kept.
             seconds: from the request's last byte to the answer's last token.
         """
-        record = logging.makeLogRecord({"msg": _described(written, features, seconds)})
-        self._inbox.handle(record)
+        self.put(_described(written, features, seconds))
+
+    def put(self, request: LoggedRequest) -> None:
+        """Have a line written, without the words that the training has not."""
+        self._inbox.handle(logging.makeLogRecord({"msg": request}))
 
     def close(self) -> None:
         """Write what is waiting, and end."""
