@@ -20,7 +20,7 @@ class RequestBounds(Section):
     verb_distance: Bounds
     """Distance of the verbs in contexts and answers from those of the training episodes."""
     noun_distance: Bounds
-    """The same of the nouns."""
+    """Distance of the nouns, likewise."""
     burstiness_change: Bounds
     """Share of the context clips whose narration has a verb or noun of the answer, minus that of
     the training episodes with their queries."""
@@ -51,11 +51,11 @@ class AnnotationBounds(Section):
     verb_synonymy_change: Bounds
     """Dynamic meaning: by how many bits H(word | class) of the verbs has grown."""
     noun_synonymy_change: Bounds
-    """The same of the nouns."""
+    """By how many bits that of the nouns has grown."""
     verb_homonymy_change: Bounds
     """By how many bits H(class | word) of the verbs has grown."""
     noun_homonymy_change: Bounds
-    """The same of the nouns."""
+    """By how many bits that of the nouns has grown."""
 
 
 class DriftConfig(Section):
@@ -71,6 +71,6 @@ class DriftConfig(Section):
     num_clips: Positive
     """Training clips that the model looks at for the reference."""
     requests: RequestBounds
-    """What requests must be."""
+    """What is expected of requests."""
     annotations: AnnotationBounds
-    """What annotations must be."""
+    """What is expected of annotations."""

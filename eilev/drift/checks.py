@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ from great_expectations.core.expectation_suite import ExpectationSuite
 
 from eilev.config.drift import DriftConfig
 from eilev.config.validate import ValidateConfig
-from eilev.drift.expectations import suite_of, table_of
+from eilev.drift.expectations import ExpectDriftBetween, suite_of, table_of
 from eilev.drift.figures import Figures, corpus_of, of_annotations, of_requests
 from eilev.io import DataError, atomic_dir
 from eilev.traffic import LOG_FILE, LoggedRequest, Reference, parse
@@ -18,6 +19,9 @@ from eilev.validation.outcomes import Outcome, Table, run_suites, to_json
 from eilev.validation.suites import build_suites
 
 REQUESTS, ANNOTATIONS = "requests", "annotations"
+_UNITS = {REQUESTS: "requests", ANNOTATIONS: "narrations"}
+# Of a value in a table, in characters.
+_WIDTH = 32
 
 
 @dataclass(frozen=True)
@@ -108,18 +112,7 @@ def format_table(subjects: Sequence[Subject], outcomes: Sequence[Outcome]) -> st
     lines = [
         f"{each.name}: {each.number}{', ' if each.note else ''}{each.note}" for each in subjects
     ]
-    rows = [
-        (
-            "LEFT" if not one.success else "ok",
-            one.table,
-            one.subject if one.name == "expect_drift_between" else f"{one.subject} ({one.name})",
-            _value(one.observed),
-            ", ".join(
-                f"{name} {value}" for name, value in one.expected.items() if value is not None
-            ),
-        )
-        for one in outcomes
-    ]
+    rows = [_row(one) for one in outcomes]
     rows.insert(0, ("bound", "of", "property", "value", "expected"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines += [
@@ -129,19 +122,24 @@ def format_table(subjects: Sequence[Subject], outcomes: Sequence[Outcome]) -> st
     return "\n".join(lines if outcomes else lines[: len(subjects)])
 
 
+def _row(one: Outcome) -> tuple[str, ...]:
+    terms = ", ".join(
+        f"{name} {value}" for name, value in one.expected.items() if value is not None
+    )
+    value = f"{one.observed:.4f}" if isinstance(one.observed, float) else str(one.observed)
+    own = one.name == ExpectDriftBetween.expectation_type
+    subject = one.subject if own else f"{one.subject} ({one.name})"
+    # A table's columns are many.
+    shown = (shorten(text, _WIDTH, placeholder="...") for text in (value, terms))
+    return ("ok" if one.success else "LEFT", one.table, subject, *shown)
+
+
 def _too_few(name: str, number: int, least: int, note: str) -> Subject:
     told = f"not judged, as {least} are needed (drift.min_{_UNITS[name]} in params.yaml)"
     return Subject(name, number, "; ".join(filter(None, [note, told])), {}, ())
-
-
-_UNITS = {REQUESTS: "requests", ANNOTATIONS: "narrations"}
 
 
 def _not_empty(
     suites: tuple[tuple[ExpectationSuite, Table], ...],
 ) -> tuple[tuple[ExpectationSuite, Table], ...]:
     return tuple(pair for pair in suites if pair[0].expectations)
-
-
-def _value(observed: Any) -> str:
-    return f"{observed:.4f}" if isinstance(observed, float) else str(observed)
