@@ -8,6 +8,7 @@ from importlib import import_module
 # Modules of eilev.commands, and what `eilev --help` says of them.
 COMMANDS = {
     "describe": "measure a corpus or episodes",
+    "drift": "hold requests and new annotations against what was trained on",
     "export": "write a checkpoint as an ONNX bundle; check a bundle",
     "narrate": "narrate your own video, with narrated ones as examples",
     "params": "compose params.yaml from profiles; explain its keys",

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from eilev.config.clips import ClipsConfig
 from eilev.config.conditions import CONDITIONS
+from eilev.config.drift import DriftConfig
 from eilev.config.episodes import EpisodesConfig
 from eilev.config.evaluate import EvaluateConfig
 from eilev.config.export import ExportConfig
@@ -35,6 +36,7 @@ class Params(Section):
     export: ExportConfig
     report: ReportConfig
     release: ReleaseConfig
+    drift: DriftConfig
 
     @model_validator(mode="after")
     def _sections_have_the_same_phases(self) -> Self:

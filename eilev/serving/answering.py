@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -16,10 +16,11 @@ from eilev.bundle.rows import Rows
 from eilev.clips.frame_choice import Frames
 from eilev.clips.limits import Limits
 from eilev.serving.decoding import ClipFormat, DecoderPool
-from eilev.serving.examples import best_of, noting, prompt_features, rounds_of
+from eilev.serving.examples import best_of, noting, prompt_features, rounds_of, without_notes
 from eilev.serving.fetching import Fetcher
 from eilev.serving.media import MediaError
 from eilev.serving.protocol import ApiError, ExamplesRequest, busy
+from eilev.serving.request_log import RequestLog
 from eilev.serving.scheduler import Job, Prompt, Told
 from eilev.serving.sent import SentVideo, context_of, invalid_video, receive
 from eilev.serving.service import Asked, Written
@@ -37,6 +38,7 @@ class Answering:
         limits: of one video.
         max_requests: that hold a place; one more is refused.
         timeout_s: from the last byte of a request to the last token of its answer.
+        request_log: notes what was answered; it owns that, too.
     """
 
     def __init__(
@@ -46,10 +48,12 @@ class Answering:
         limits: Limits,
         max_requests: int,
         timeout_s: float,
+        request_log: RequestLog | None = None,
     ) -> None:
         self._decoders, self._fetcher, self._limits = decoders, fetcher, limits
         self._places = asyncio.Semaphore(max_requests)
         self._max_requests, self._timeout_s = max_requests, timeout_s
+        self._request_log = request_log
         # What they do is wait for the decoding processes.
         self._threads = ThreadPoolExecutor(decoders.num_workers, "decoders")
 
@@ -67,6 +71,11 @@ class Answering:
             )
             async with aclosing(pieces) as every:
                 async for written in every:
+                    if self._request_log and written.finished:
+                        seconds = time.monotonic() - deadline + self._timeout_s
+                        self._request_log.note(written, written.query_features(), seconds)
+                    if asked.writing.num_logprobs is None:
+                        without_notes(written.answers)
                     yield written
 
     async def scores(self, asked: Asked) -> list[float]:
@@ -93,6 +102,8 @@ class Answering:
         """End the decoding processes."""
         self._threads.shutdown(cancel_futures=True)
         self._decoders.close()
+        if self._request_log:
+            self._request_log.close()
 
     @asynccontextmanager
     async def _place(self, asked: Asked) -> AsyncIterator[float]:
@@ -106,7 +117,7 @@ class Answering:
 
     async def _alone(self, asked: Asked, deadline: float) -> AsyncGenerator[Written]:
         """Answers to the clips of the request."""
-        begun = await self._begin(asked, deadline)
+        begun = await self._begin(self._noting(asked), deadline)
         async with aclosing(self._written(asked, begun, deadline)) as every:
             async for written in every:
                 yield written
@@ -128,7 +139,8 @@ class Answering:
         self, asked: Asked, wanted: ExamplesRequest, own: Features, deadline: float
     ) -> Written:
         """The answer to trust most, of rounds that end with the first one that can be."""
-        rounds, tried = rounds_of(noting(asked), wanted, own), list[Written]()
+        noted = replace(noting(asked), streamed=False)
+        rounds, tried = rounds_of(noted, wanted, own), list[Written]()
         while (shown := await asyncio.to_thread(next, rounds, None)) is not None:
             async with aclosing(self._after(shown, own, deadline)) as every:
                 tried.append(await last(every))
@@ -138,7 +150,8 @@ class Answering:
 
     def _after(self, shown: Asked, own: Features, deadline: float) -> AsyncGenerator[Written]:
         """Answers to a request with its examples; all that it shows has been encoded."""
-        begun = _submit(shown, Prompt(shown.layout, {}, prompt_features(shown, own)))
+        prompt = Prompt(shown.layout, {}, prompt_features(shown, own))
+        begun = _submit(self._noting(shown), prompt, query_features=lambda: own[-1])
         return self._written(shown, begun, deadline)
 
     async def _written(
@@ -147,7 +160,7 @@ class Answering:
         async with aclosing(self._told(begun, deadline)) as every:
             async for told in every:
                 answers = [answer for answer in told if isinstance(answer, Answer)]
-                written = Written(asked, answers)
+                written = Written(asked, answers, begun.query_features)
                 yield written
                 if written.finished:
                     return
@@ -176,7 +189,7 @@ class Answering:
     async def _begin(self, asked: Asked, deadline: float) -> "_Begun":
         """Give a request to the engine, with what is known of it already."""
         videos = await self._by(deadline, receive(asked, self._fetcher, self._limits))
-        context = context_of(asked, videos)
+        context, query = context_of(asked, videos), videos[-1].digest
         known = None if context is None else asked.model.contexts.get(context.key)
         if context is not None and known is not None:
             videos = videos[context.num_videos :]
@@ -186,7 +199,12 @@ class Answering:
             prompt,
             encoded=_keep(asked, videos),
             prefilled=lambda rows: context.keep(rows, asked) if context else None,
+            query_features=lambda: asked.model.features.peek(query),
         )
+
+    def _noting(self, asked: Asked) -> Asked:
+        """A request whose answers' confidence will be known, where somebody wants to note it."""
+        return noting(asked) if self._request_log else asked
 
     async def _prompt(
         self, asked: Asked, videos: Sequence[SentVideo], context: Rows | None
@@ -233,6 +251,7 @@ class _Begun:
 
     job: Job
     inbox: asyncio.Queue[Told]
+    query_features: Callable[[], Features | None]
 
 
 def _submit(
@@ -241,6 +260,7 @@ def _submit(
     *,
     encoded: Callable[[int, Features], None] = lambda *_: None,
     prefilled: Callable[[Rows], None] = lambda _: None,
+    query_features: Callable[[], Features | None] = lambda: None,
     only_encoded: bool = False,
 ) -> _Begun:
     inbox: asyncio.Queue[Told] = asyncio.Queue()
@@ -256,7 +276,7 @@ def _submit(
         only_encoded=only_encoded,
     )
     asked.model.scheduler.submit(job)
-    return _Begun(job, inbox)
+    return _Begun(job, inbox, query_features)
 
 
 def _keep(asked: Asked, videos: Sequence[SentVideo]) -> Callable[[int, Features], None]:

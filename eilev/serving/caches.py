@@ -37,3 +37,8 @@ class Cache(Generic[Value]):
         with self._lock:
             if self._size_of(value) <= self._values.maxsize:
                 self._values[key] = value
+
+    def peek(self, key: Hashable) -> Value | None:
+        """What was kept under a key; it is not counted as a look-up."""
+        with self._lock:
+            return self._values.get(key)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from eilev.bundle.answers import Answer
 from eilev.bundle.bank import Features, Found, Strategy
 from eilev.inputs.interleave import TooLongError
 from eilev.inputs.turns import Turn
@@ -71,9 +72,15 @@ def prompt_features(asked: Asked, own: Features) -> dict[int, Features]:
 
 
 def noting(asked: Asked) -> Asked:
-    """For one of several rounds: finished answers, with the probabilities of their tokens."""
+    """The request whose answers have the probabilities of their tokens, wanted or not."""
     writing = replace(asked.writing, num_logprobs=asked.writing.num_logprobs or 0)
-    return replace(asked, writing=writing, streamed=False)
+    return replace(asked, writing=writing)
+
+
+def without_notes(answers: Sequence[Answer]) -> None:
+    """Drop the probabilities of tokens, which were noted for ourselves."""
+    for answer in answers:
+        answer.writing, answer.logprobs = replace(answer.writing, num_logprobs=None), []
 
 
 def best_of(asked: Asked, tried: Sequence[Written]) -> Written:
@@ -83,4 +90,4 @@ def best_of(asked: Asked, tried: Sequence[Written]) -> Written:
     for answer in best.answers:
         answer.writing = asked.writing  # notes on tokens are told to those who want them
     shown = best.asked.shown and replace(best.asked.shown, rounds=tuple(rounds))
-    return Written(replace(best.asked, shown=shown), best.answers)
+    return replace(best, asked=replace(best.asked, shown=shown))

@@ -15,6 +15,7 @@ from eilev.serving.decoding import DecoderPool, Decoding
 from eilev.serving.fetching import Fetcher
 from eilev.serving.logs import LOG, log_config
 from eilev.serving.models import Models
+from eilev.serving.request_log import RequestLog
 from eilev.serving.settings import MIB, Settings
 
 
@@ -22,8 +23,9 @@ def serve(settings: Settings) -> None:
     """Answer requests until SIGINT or SIGTERM. It listens when everything has worked once.
 
     Raises:
-        OSError: the port is taken, or the file of certificates can't be read.
-        DataError: a bundle or the bank can't be loaded.
+        OSError: the port is taken, the file of certificates can't be read, or requests can't be
+            noted.
+        DataError: a bundle, the bank or the reference for notes can't be loaded.
         ValueError: two bundles have the same id, or a host is written in another form.
     """
     folders = settings.bundles()
@@ -34,21 +36,26 @@ def serve(settings: Settings) -> None:
     bank = None
     if settings.bank is not None:
         bank = BankFolder(settings.bank, decoders, settings.bank_mib * MIB)
+    request_log = _request_log(settings)
     models = Models(folders, settings, bank)
     decoders.warm_up()
-    asyncio.run(_run(settings, models, decoders, fetcher, listener))
+    answering = Answering(
+        decoders,
+        fetcher,
+        settings.limits,
+        settings.max_requests,
+        settings.answer_timeout_s,
+        request_log,
+    )
+    asyncio.run(_run(settings, models, answering, listener))
 
 
 async def _run(
     settings: Settings,
     models: Models,
-    decoders: DecoderPool,
-    fetcher: Fetcher,
+    answering: Answering,
     listener: socket.socket,
 ) -> None:
-    answering = Answering(
-        decoders, fetcher, settings.limits, settings.max_requests, settings.answer_timeout_s
-    )
     app = create_app(models, answering, settings)
     loads = _Loads(models)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, loads.begin)
@@ -60,6 +67,13 @@ async def _run(
         access_log=False,
     )
     await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _request_log(settings: Settings) -> RequestLog | None:
+    if settings.request_log is None:
+        return None
+    bounds = settings.request_log_mib * MIB, settings.request_log_files
+    return RequestLog(settings.request_log, settings.request_log_reference, *bounds)
 
 
 class _Loads:

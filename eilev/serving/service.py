@@ -9,7 +9,7 @@ import pydantic_core
 from pydantic import ValidationError
 
 from eilev.bundle.answers import Answer, Writing
-from eilev.bundle.bank import Found
+from eilev.bundle.bank import Features, Found
 from eilev.inputs.interleave import Layout, TooLongError
 from eilev.inputs.turns import Turn
 from eilev.serving.chat import Chat, VideoSource, read_chat
@@ -84,6 +84,8 @@ class Written:
 
     asked: Asked
     answers: list[Answer]
+    # Of the clip that is asked about, while they are kept.
+    query_features: Callable[[], Features | None] = lambda: None
 
     @property
     def finished(self) -> bool:

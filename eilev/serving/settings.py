@@ -116,6 +116,20 @@ class Settings(BaseSettings):
         "none", description="what requests are shown from the bank that bring no example themselves"
     )
 
+    request_log: Path | None = Field(
+        None,
+        description="folder for notes of answered requests, which eilev drift reads: figures, and "
+        "those words of narrations that training has; nothing is noted without one",
+    )
+    request_log_reference: Path = Field(
+        Path("data/drift/reference.json"),
+        description="what eilev drift --write-reference wrote; it has the words that may be noted",
+    )
+    request_log_mib: PositiveInt = Field(16, description="of one file of these notes")
+    request_log_files: int = Field(
+        4, ge=2, description="files of these notes that are kept; the oldest is dropped"
+    )
+
     media_host: Annotated[list[str], *Listed] = Field(
         [],
         description="from which https:// videos are fetched: media.example.com, *.example.com or "

@@ -70,6 +70,8 @@ def test_arrows_point_down_and_the_three_rules_show(plan: Plan) -> None:
         "eilev.bundle",
         "eilev.clips",
         "eilev.inputs",
+        "eilev.lifetime",
+        "eilev.traffic",
     }
 
 
