@@ -85,9 +85,9 @@ def test_make_leaves_no_half_made_environment(tmp_path: Path) -> None:
 
 
 def test_targets_that_texts_name_exist() -> None:
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
     for path in PROSE:
-        named = re.findall(r"(?:^|`)make ([a-z]+)", path.read_text(), re.M)
+        named = re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(), re.M)
         assert targets.issuperset(named), path.name
 
 

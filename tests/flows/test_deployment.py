@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
@@ -56,20 +57,20 @@ def test_a_schedule_starts_runs_by_itself(
     pipeline = client.read_deployment_by_name("pipeline/pipeline")
     client.create_deployment_schedules(pipeline.id, [(IntervalSchedule(interval=EVERY), True)])
     with prefect.service("worker", "start", "--pool", "eilev", folder=checkout):
-        run = first_ended_run(client)
+        run = first_ended_run(client, pipeline.id)
     client.delete_deployment(pipeline.id)  # nothing is due while other tests run
-    assert run.deployment_id == pipeline.id
     assert run.auto_scheduled
     assert run.state_name == "Completed", run.state
     assert (checkout / "made.txt").read_text() == "made\n"
 
 
-def first_ended_run(client: SyncPrefectClient) -> FlowRun:
-    """The first run to end; those due while it runs are cancelled, as prefect.yaml has it."""
+def first_ended_run(client: SyncPrefectClient, deployment: UUID) -> FlowRun:
+    """A deployment's first run to end; those due meanwhile are cancelled (prefect.yaml)."""
     deadline = time.monotonic() + RUN_S
     while time.monotonic() < deadline:
         for run in client.read_flow_runs(limit=200):
-            if run.end_time and run.state_name != "Cancelled":
+            mine = run.deployment_id == deployment
+            if mine and run.end_time and run.state_name != "Cancelled":
                 return run
         time.sleep(0.5)
     raise AssertionError(

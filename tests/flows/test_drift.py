@@ -42,11 +42,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_left_bound_starts_the_refresh(prefect: Prefect, place: Path) -> None:
     prefect.run("work-pool", "create", "--type", "process", "drift", folder=place)
-    entry = ["refreshing.py:refresh", "--name", "refresh", "--pool", "drift"]
+    entry = ["refreshing.py:refresh", "--name", "small", "--pool", "drift"]
     prefect.run("deploy", *entry, folder=place)
-    assert drift(requests="requests")
+    assert drift(requests="requests", refresh="refresh/small")
     with SyncPrefectClient(prefect.api) as client:
-        wanted = client.read_deployment_by_name("refresh/refresh")
+        wanted = client.read_deployment_by_name("refresh/small")
         runs = [run for run in client.read_flow_runs() if run.deployment_id == wanted.id]
         assert [run.state_name for run in runs] == ["Scheduled"]
         assert runs[0].parent_task_run_id is None  # it goes on by itself
