@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-import yaml
 from prefect.artifacts import (
     Artifact,
     create_image_artifact,
@@ -24,6 +23,7 @@ from prefect.artifacts import (
 from prefect.client.schemas.objects import State
 
 from eilev.io import read_json
+from eilev.lineage.locks import read_lock
 from eilev.paths import METRICS, REPORT, VALIDATION
 from eilev.schema import SPLITS
 from flows.commands import PROGRESS_S
@@ -78,14 +78,12 @@ def outputs(stage: str) -> dict[str, str]:
     """What a stage's outputs hashed to when it last ran, by path, from its dvc.lock."""
     file, _, name = stage.rpartition(":")
     lock = Path(file or "dvc.yaml").with_name("dvc.lock")
-    stages = _lock_entries(lock.read_text()) if lock.exists() else {}
-    return {out["path"]: out.get("md5", "") for out in stages.get(name, {}).get("outs", [])}
+    steps = _steps(lock.read_text(), str(lock)) if lock.exists() else {}
+    return {out.path: out.digest for out in steps[name].outs} if name in steps else {}
 
 
-@lru_cache(maxsize=2)  # a run asks for each stage, and most change nothing
-def _lock_entries(text: str) -> dict[str, Any]:
-    entries: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)["stages"]
-    return entries
+# A run asks for each stage, and most change nothing.
+_steps = lru_cache(maxsize=2)(read_lock)
 
 
 def stage_row(

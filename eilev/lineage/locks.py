@@ -41,7 +41,7 @@ def read_lock(text: str, name: str) -> dict[str, Step]:
         DataError: it is no lock file; `name` tells which.
     """
     try:
-        stages = yaml.safe_load(text)["stages"]
+        stages = yaml.load(text, Loader=yaml.CSafeLoader)["stages"]
         return {stage: Step.read(stage, entry) for stage, entry in stages.items()}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{name} is no lock file of DVC: {error}") from error

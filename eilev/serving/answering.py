@@ -74,8 +74,7 @@ class Answering:
                     if self._request_log and written.finished:
                         seconds = time.monotonic() - deadline + self._timeout_s
                         self._request_log.note(written, written.query_features(), seconds)
-                    if asked.writing.num_logprobs is None:
-                        without_notes(written.answers)
+                    without_notes(asked, written.answers)
                     yield written
 
     async def scores(self, asked: Asked) -> list[float]:
@@ -146,7 +145,7 @@ class Answering:
                 tried.append(await last(every))
             if tried[-1].answers[0].confidence >= wanted.confidence:
                 break
-        return best_of(asked, tried)
+        return best_of(tried)
 
     def _after(self, shown: Asked, own: Features, deadline: float) -> AsyncGenerator[Written]:
         """Answers to a request with its examples; all that it shows has been encoded."""

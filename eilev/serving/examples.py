@@ -77,17 +77,16 @@ def noting(asked: Asked) -> Asked:
     return replace(asked, writing=writing)
 
 
-def without_notes(answers: Sequence[Answer]) -> None:
-    """Drop the probabilities of tokens, which were noted for ourselves."""
-    for answer in answers:
-        answer.writing, answer.logprobs = replace(answer.writing, num_logprobs=None), []
+def without_notes(asked: Asked, answers: Sequence[Answer]) -> None:
+    """Drop the probabilities of tokens where they were not asked for, but noted for ourselves."""
+    if asked.writing.num_logprobs is None:
+        for answer in answers:
+            answer.writing, answer.logprobs = asked.writing, []
 
 
-def best_of(asked: Asked, tried: Sequence[Written]) -> Written:
+def best_of(tried: Sequence[Written]) -> Written:
     """The answer to trust most, of equals the earlier one, and a record of all of them."""
     rounds = [Round(one.answers[0].text, one.answers[0].confidence) for one in tried]
     best = max(tried, key=lambda one: one.answers[0].confidence)
-    for answer in best.answers:
-        answer.writing = asked.writing  # notes on tokens are told to those who want them
     shown = best.asked.shown and replace(best.asked.shown, rounds=tuple(rounds))
     return replace(best, asked=replace(best.asked, shown=shown))

@@ -33,8 +33,8 @@ def measure(counts: Tally) -> pd.DataFrame:
     return pd.DataFrame([figures], dtype=object)
 
 
-class _Property(TableMetricProvider):
-    """A column of `measure`."""
+class Figure(TableMetricProvider):
+    """A column of a table of figures: the metric's name, and its values behind dots."""
 
     metric_name: ClassVar[str]
 
@@ -54,44 +54,44 @@ class _Property(TableMetricProvider):
         return found
 
 
-class BurstinessLevel(_Property):
+class BurstinessLevel(Figure):
     """Share of context items that share the query's verb or noun class."""
 
     metric_name = "table.burstiness"
 
 
-class BurstinessCounts(_Property):
+class BurstinessCounts(Figure):
     """Episodes by the share of context items that share a class with the query, in tenths."""
 
     metric_name = "table.burstiness_counts"
 
 
-class RankCounts(_Property):
+class RankCounts(Figure):
     """Queries by the rank of their action, in octaves."""
 
     metric_name = "table.rank_counts"
 
 
-class BurstinessAboveRandom(_Property):
+class BurstinessAboveRandom(Figure):
     """Burstiness minus the level that random contexts of the same queries would have."""
 
     metric_name = "table.burstiness_above_random"
 
 
-class ZipfExponent(_Property):
+class ZipfExponent(Figure):
     """Maximum-likelihood Zipf exponent of the queries' action frequencies."""
 
     metric_name = "table.zipf_exponent"
 
 
-class Synonymy(_Property):
+class Synonymy(Figure):
     """H(word | class) in bits."""
 
     metric_name = "table.synonymy"
     value_keys = ("part",)
 
 
-class Homonymy(_Property):
+class Homonymy(Figure):
     """H(class | word) in bits."""
 
     metric_name = "table.homonymy"
