@@ -60,6 +60,7 @@ def test_a_missing_section_is_named(tmp_path):
         ("train", "model.scratch.max_position_embeddings", None, "_embeddings' with 'text'"),
         ("train", "model.freeze", ["decoder"], "train.model.freeze.0"),
         ("train", "content_weight", -1.0, "train.content_weight"),
+        ("train", "phases.0.language", 0.0, "phase 'captioning': 'language' 0 needs a"),
         ("evaluate", "text_metrics.bi_encoder", 1, "evaluate.text_metrics.bi_encoder"),
         ("evaluate", "text_metrics.bleurt", None, "evaluate.text_metrics.bleurt: Extra inputs"),
         ("evaluate", "baselines.classifier_clips", 0, "evaluate.baselines.classifier_clips"),

@@ -89,3 +89,17 @@ def test_guidance_tells_heads_of_queries_where_to_look(tiny_llama, kitchen, tmp_
     language_model.set_attn_implementation("eager")
     (first, *_) = language_model(torch.arange(6)[None], output_attentions=True).attentions
     assert first.shape == (1, NUM_QUERY_HEADS, 6, 6)
+
+
+def test_eyes_are_named_before_a_llama_that_is_not_run(tiny_llama, tmp_path):
+    """It scores contexts at the phase's end alone, and is none the worse for it."""
+    silent = train_phase(name="naming", language=0.0, naming=1.0)
+    changes = {"model": llama_config(tiny_llama), "content_weight": 3.0, "validate_every": 2}
+    kitchen = make_kitchen(phases=("naming", "contexts"))
+    phases = (silent, train_phase())
+    result, _, recorder, _ = run(tmp_path, kitchen, phases=phases, **changes)
+    assert result.phase_steps == {"naming": 15, "contexts": 15}
+    scored = [step for step, values in recorder.rows if "val/loss" in values]
+    assert scored == [15, 16, 18, 20, 22, 24, 26, 28, 30]
+    early, late, *_ = recorder.column("train/loss")
+    assert early > late
