@@ -49,6 +49,10 @@ class Prefect:
     def api(self) -> str:
         return self.env["PREFECT_API_URL"]
 
+    @property
+    def port(self) -> str:
+        return str(httpx.URL(self.api).port)
+
     def run(self, *arguments: str, folder: Path) -> None:
         subprocess.run(command(arguments), cwd=folder, env=self.env, check=True)
 
@@ -75,16 +79,11 @@ def end(process: psutil.Process) -> None:
     psutil.wait_procs(family, timeout=20)
 
 
-@pytest.fixture(scope="package")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
-    """Prefect with its server answering, this process and those that it starts its clients.
-
-    One for all tests, as each takes many seconds to start; it ends with this folder's tests.
-    """
+def with_home(home: Path, **settings: str) -> Prefect:
+    """Prefect with a home, a port and settings of its own, and none of the caller's."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    home = tmp_path_factory.mktemp("prefect")
     own = {
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
@@ -94,9 +93,19 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
         "PYTHONPATH": str(ROOT),
     }
     others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    prefect = Prefect(others | own)
+    return Prefect(others | own | settings)
+
+
+@pytest.fixture(scope="package")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
+    """Prefect with its server answering, this process and those that it starts its clients.
+
+    One for all tests, as each takes many seconds to start; it ends with this folder's tests.
+    """
+    home = tmp_path_factory.mktemp("prefect")
+    prefect = with_home(home)
     with (
-        prefect.service("server", "start", "--port", str(port), folder=home),
+        prefect.service("server", "start", "--port", prefect.port, folder=home),
         temporary_settings({PREFECT_API_URL: prefect.api, PREFECT_HOME: home}),
     ):
         wait_until_healthy(prefect)
