@@ -118,7 +118,13 @@ def _answers(url: str) -> bool:
 
 def _heard_since(start: datetime, url: str) -> bool:
     """Whether a worker has come to the pool."""
-    workers = httpx.post(f"{url}/api/work_pools/{POOL}/workers/filter", json={}).json()
+    name, colon, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
+    found = httpx.post(
+        f"{url}/api/work_pools/{POOL}/workers/filter",
+        json={},
+        auth=(name, password) if colon else None,
+    )
+    workers = found.raise_for_status().json()
     return any(datetime.fromisoformat(one["last_heartbeat_time"]) >= start for one in workers)
 
 

@@ -7,11 +7,14 @@ Deployments name the folder that this is called in: every worker's checkout lies
 
 import subprocess
 import sys
+from contextlib import suppress
 
 import httpx
 from prefect.client.orchestration import get_client
-from prefect.exceptions import ObjectNotFound
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
+from prefect.workers.process import ProcessWorker
 
 from flows import alerts
 
@@ -31,31 +34,26 @@ def register() -> None:
     if not (url := PREFECT_API_URL.value()):
         raise RegistrationError("no server is named: set PREFECT_API_URL=http://SERVER:4200/api")
     try:
-        known = _has_pool()
+        _make_pool()
     except httpx.HTTPError as error:
         raise RegistrationError(f"PREFECT_API_URL={url}: {error}") from error
-    if not known:
-        _prefect("work-pool", "create", "--type", "process", POOL)
-    _prefect("deploy", "--all")
+    _deploy()
     alerts.main()
 
 
-def _has_pool() -> bool:
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_work_pool(POOL)
-        except ObjectNotFound:
-            return False
-    return True
+def _make_pool() -> None:
+    template = ProcessWorker.get_default_base_job_template()
+    pool = WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template)
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        client.create_work_pool(pool)
 
 
-def _prefect(*arguments: str) -> None:
-    """Run a `prefect` command to its end; what it says is told only where it fails."""
-    command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
+def _deploy() -> None:
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         told = f"{done.stdout}{done.stderr}".rstrip()
-        raise RegistrationError(f"prefect {' '.join(arguments)} failed:\n{told}")
+        raise RegistrationError(f"prefect deploy --all failed:\n{told}")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from tests.conftest import ROOT
 
-START_S = 120  # until the server answers
+START_S = 240  # until the server answers
 
 # Declared in neither graph order nor alphabetical order.
 DVC_YAML = """
@@ -118,11 +118,10 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
 def wait_until_healthy(prefect: Prefect) -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
-        try:
+        with suppress(httpx.TransportError):
             if httpx.get(f"{prefect.api}/health").is_success:
                 return
-        except httpx.TransportError:
-            time.sleep(0.2)
+        time.sleep(0.2)
     raise AssertionError(f"the server at {prefect.api} does not answer")
 
 

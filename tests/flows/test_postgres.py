@@ -21,6 +21,7 @@ from tests.flows.conftest import Prefect, wait_until_healthy, with_home, write_p
 from tests.postgres import find_binaries, postgres
 
 WAIT_S = 180
+AUTH = "team:a password"
 # Runs until the file is there, wherever the run's folder is.
 DVC_YAML = """
 stages:
@@ -30,9 +31,13 @@ stages:
 """
 BINARIES = find_binaries()
 
-pytestmark = pytest.mark.skipif(
-    BINARIES is None, reason="PostgreSQL is not installed (Debian: apt-get install postgresql)"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        BINARIES is None, reason="PostgreSQL is not installed (Debian: apt-get install postgresql)"
+    ),
+    # A minute on two idle cores: ten processes of Prefect start, one after the other.
+    pytest.mark.timeout(1200),
+]
 
 
 @pytest.fixture
@@ -42,8 +47,9 @@ def team(tmp_path: Path) -> Iterator[Prefect]:
     # Workers look for runs every ten seconds by default.
     quick = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}
     with postgres(BINARIES) as database:
+        auth = {"PREFECT_SERVER_API_AUTH_STRING": AUTH, "PREFECT_API_AUTH_STRING": AUTH}
         leases = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES}
-        yield with_home(tmp_path / "home", **database, **leases, **quick)
+        yield with_home(tmp_path / "home", **database, **auth, **leases, **quick)
 
 
 @pytest.fixture
@@ -63,7 +69,7 @@ def checkout(tmp_path: Path) -> Path:
 def serving(team: Prefect, folder: Path) -> Iterator[SyncPrefectClient]:
     with team.service("server", "start", "--port", team.port, folder=folder):
         wait_until_healthy(team)
-        with SyncPrefectClient(team.api) as client:
+        with SyncPrefectClient(team.api, auth_string=AUTH) as client:
             yield client
 
 
@@ -100,7 +106,7 @@ def renews(client: SyncPrefectClient, run: UUID) -> bool:
     assert state is not None
     lease = state.state_details.deployment_concurrency_lease_id
     assert lease is not None
-    return client.renew_concurrency_lease(lease, lease_duration=60).is_success
+    return client.renew_concurrency_lease(lease, lease_duration=300).is_success
 
 
 def workers_of(client: SyncPrefectClient, run: UUID) -> set[str]:
