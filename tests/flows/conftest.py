@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from tests.conftest import ROOT
 
-START_S = 240  # until the server answers
+START_S = 400  # until the server answers
 
 # Declared in neither graph order nor alphabetical order.
 DVC_YAML = """
