@@ -36,9 +36,15 @@ def register() -> None:
     try:
         _make_pool()
     except httpx.HTTPError as error:
-        raise RegistrationError(f"PREFECT_API_URL={url}: {error}") from error
+        told = str(error).partition("\n")[0] or type(error).__name__
+        raise RegistrationError(f"PREFECT_API_URL={url}: {told}{_advice(error)}") from error
     _deploy()
     alerts.main()
+
+
+def _advice(error: httpx.HTTPError) -> str:
+    refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 401
+    return "; PREFECT_API_AUTH_STRING=NAME:PASSWORD says who asks" if refused else ""
 
 
 def _make_pool() -> None:
