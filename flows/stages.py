@@ -128,12 +128,14 @@ def run_dvc(
     return dvc
 
 
-def _failure(stage: str, own: list[str], dvc: list[str]) -> StageError:
-    """What the stage itself says first; what DVC says only where the stage did not run."""
-    if not any(line.startswith("Running stage ") for line in dvc):
+def _failure(asked: str, own: list[str], dvc: list[str]) -> StageError:
+    """What the last stage itself says first; what DVC says only where no stage ran."""
+    ran = [line for line in dvc if line.startswith("Running stage ")]
+    if not ran:
         told = "\n".join([line for line in dvc if line.startswith("ERROR: ")] or own)
         kind = UnavailableError if PASSING.search(told) else StageError
-        return kind(f"'{stage}' was not started: {told}")
+        return kind(f"'{asked}' was not started: {told}")
+    stage = ran[-1].removeprefix("Running stage ").strip("':")
     cause = ([line for line in own if line.startswith("error: ")] or own or dvc)[-1]
     told = "\n".join(own)
     return StageError(f"stage '{stage}' failed: {cause.removeprefix('error: ')}\n\n{told}")

@@ -41,8 +41,8 @@ def checkout(prefect: Prefect, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_prefect_yaml_deploys(client: SyncPrefectClient, checkout: Path) -> None:
     pipeline = client.read_deployment_by_name("pipeline/pipeline")
-    experiments = client.read_deployment_by_name("pipeline/experiments")
-    assert experiments.parameters == {"targets": ["experiments/ablations/dvc.yaml"]}
+    ablations = client.read_deployment_by_name("pipeline/ablations")
+    assert ablations.parameters == {"targets": ["experiments/ablations/dvc.yaml"]}
     assert [schedule.schedule.timezone for schedule in pipeline.schedules] == ["UTC"]
     assert client.read_deployment_by_name("refresh/refresh").parameters["stage_seconds"] == 43200
     step = "prefect.deployments.steps.set_working_directory"

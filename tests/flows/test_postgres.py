@@ -125,14 +125,14 @@ def test_two_workers_share_runs_and_a_restarted_server_loses_none(
             wait_for(client, running, "Running")
             assert renews(client, running)  # for longer than a busy machine takes to restart
             overlapping = start(client, "pipeline/pipeline")
-            other = start(client, "pipeline/experiments")
+            other = start(client, "pipeline/ablations")
         with serving(team, checkout) as client:
             workers.enter_context(working(team, "second", checkout))
             # The slot of the run that went on meanwhile is still taken, and still its own.
             wait_for(client, overlapping, "Cancelled")
             assert renews(client, running)
             wait_for(client, other, "Running")
-            waiting = start(client, "pipeline/experiments")
+            waiting = start(client, "pipeline/ablations")
             (checkout / "go").touch()
             ended = [wait_for(client, run, "Completed") for run in (running, other, waiting)]
             took = [workers_of(client, run.id) for run in ended]
