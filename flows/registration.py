@@ -7,12 +7,11 @@ Deployments name the folder that this is called in: every worker's checkout lies
 
 import subprocess
 import sys
-from contextlib import suppress
 
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from prefect.workers.process import ProcessWorker
 
@@ -36,22 +35,28 @@ def register() -> None:
     try:
         _make_pool()
     except httpx.HTTPError as error:
-        told = str(error).partition("\n")[0] or type(error).__name__
-        raise RegistrationError(f"PREFECT_API_URL={url}: {told}{_advice(error)}") from error
+        raise RegistrationError(f"PREFECT_API_URL={url}: {_cause(error)}") from error
     _deploy()
     alerts.main()
 
 
-def _advice(error: httpx.HTTPError) -> str:
-    refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 401
-    return "; PREFECT_API_AUTH_STRING=NAME:PASSWORD says who asks" if refused else ""
+def _cause(error: httpx.HTTPError) -> str:
+    if not isinstance(error, httpx.HTTPStatusError):
+        return str(error) or type(error).__name__
+    answer = error.response
+    advice = "; PREFECT_API_AUTH_STRING=NAME:PASSWORD says who asks"
+    refused = advice if answer.status_code == httpx.codes.UNAUTHORIZED else ""
+    return f"{answer.status_code} {answer.reason_phrase}{refused}"
 
 
 def _make_pool() -> None:
     template = ProcessWorker.get_default_base_job_template()
     pool = WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template)
-    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
-        client.create_work_pool(pool)
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(POOL)
+        except ObjectNotFound:
+            client.create_work_pool(pool)
 
 
 def _deploy() -> None:
