@@ -134,8 +134,8 @@ def _episodes_config(epochs, shots, phases):
 
 def train_phase(**changes) -> PhaseConfig:
     """How the one phase of the kitchen is trained."""
-    plain = {"name": "contexts", "freeze": (), "learning_rate_scale": 1.0, "guidance": 0.0}
-    plain["naming"] = 0.0
+    plain = {"name": "contexts", "freeze": (), "learning_rate_scale": 1.0}
+    plain |= {"language": 1.0, "guidance": 0.0, "naming": 0.0}
     return PhaseConfig(**plain | changes)
 
 

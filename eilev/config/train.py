@@ -139,6 +139,10 @@ class PhaseConfig(Section):
     """Modules that this phase does not train, beside `train.model.freeze`."""
     learning_rate_scale: Annotated[float, Field(gt=0.0)]
     """The phase's greatest learning rate as a multiple of `train.learning_rate`."""
+    language: Annotated[float, Field(ge=0.0)]
+    """Weight of the language loss: that the narration is told word for word. With 0 the language
+    model, which must be frozen, is not run at all: naming alone teaches the eyes, at the price of
+    the eyes. 1 is the reference."""
     guidance: Annotated[float, Field(ge=0.0)]
     """Weight of the loss on attention that teaches binding (eilev/training/guidance.py), for
     decoder-only models; needs `content_weight` above 1, which marks the words. 0 is the reference,
@@ -208,8 +212,8 @@ class TrainConfig(Section):
     with another augmentation. A clip and view of the published ViT-g takes 5.8 MB in half
     precision, what its Q-Former makes of them 0.05."""
     validate_every: Positive
-    """Optimiser steps between validations; the last step is always validated. 200 is the
-    reference's."""
+    """Optimiser steps between validations; the last step of a phase is always validated, and the
+    only one where `train.phases.language` is 0. 200 is the reference's."""
     checkpoint_every: Positive
     """Optimiser steps between checkpoints, from which a stopped run resumes with the same
     result."""
@@ -242,9 +246,22 @@ class TrainConfig(Section):
         require_distinct("phases", [phase.name for phase in self.phases])
         if self.views and self.augment.symmetries:
             raise ValueError("'views' are encoded once for all episodes: set 'symmetries' to false")
+        for phase in self.phases:
+            self._check_silent(phase)
         marked = any(phase.guidance or phase.naming for phase in self.phases)
         if marked and self.content_weight <= 1:
             raise ValueError(
                 "'guidance' and 'naming' need a 'content_weight' above 1, which marks the words"
             )
         return self
+
+    def _check_silent(self, phase: PhaseConfig) -> None:
+        """Refuse a phase without the language loss that needs the language model all the same."""
+        if phase.language:
+            return
+        frozen = {*phase.freeze, *self.model.freeze}
+        if "language_model" not in frozen or phase.guidance or not phase.naming:
+            raise ValueError(
+                f"phase '{phase.name}': 'language' 0 needs a 'language_model' in 'freeze', "
+                "'guidance' 0 and a 'naming' above 0"
+            )

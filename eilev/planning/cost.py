@@ -6,7 +6,7 @@ bytes alive at its worst moment, autocast's low-precision copies of weights amon
 """
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +119,7 @@ def step_cost(
     num_frames: int,
     precision: Precision = "no",
     guided: bool = False,
+    told: bool = True,
 ) -> StepCost:
     """Count one step.
 
@@ -129,6 +130,7 @@ def step_cost(
         num_frames: Frames of a clip.
         precision: Of autocast, as in Accelerate's `mixed_precision`.
         guided: Whether attention is asked for (a phase's guidance), which forbids fused kernels.
+        told: Whether the language model is run (a phase's language); else the clips are only named.
 
     Raises:
         ValueError: the architecture is not known; see `published.outline`.
@@ -144,21 +146,18 @@ def step_cost(
                 # With accumulation they stay from one batch to the next.
                 parameter.grad = torch.empty_like(parameter)
                 known.append(parameter.grad)
-        return _count(model, groups, num_frames, precision, known)
+        loss = _told_loss if told else _named_loss
+        return _count(lambda: loss(model, groups, num_frames), model, precision, known)
 
 
 def _count(
-    model: VideoBlip,
-    groups: Sequence[Group],
-    num_frames: int,
-    precision: Precision,
-    known: list[Tensor],
+    forward_pass: Callable[[], Tensor], model: VideoBlip, precision: Precision, known: list[Tensor]
 ) -> StepCost:
     kind = torch.float16 if precision == "fp16" else torch.bfloat16
     counter = FlopCounterMode(display=False, custom_mapping=ATTENTION_FLOPS)
     with counter, PeakMemory(known) as memory:
         with torch.autocast("cpu", dtype=kind, enabled=precision != "no"):
-            loss = _forward(model, groups, num_frames)
+            loss = forward_pass()
         forward = counter.get_flop_counts()
         loss.backward()  # type: ignore[no-untyped-call]
     by_module = {
@@ -168,15 +167,24 @@ def _count(
     return StepCost(by_module, counter.get_total_flops(), memory.peak)
 
 
-def _forward(model: VideoBlip, groups: Sequence[Group], num_frames: int) -> Tensor:
+def _told_loss(model: VideoBlip, groups: Sequence[Group], num_frames: int) -> Tensor:
     """Run EpisodeModel's forward; which token is where makes no difference to the cost."""
-    num_clips = [group.episodes * group.clips for group in groups]
-    vision: Any = model.config.vision_config
-    size = vision.image_size
-    features = model.encode_videos(torch.empty(sum(num_clips), 3, num_frames, size, size))
-    parts = torch.split(features, num_clips)
+    features = _encoded(model, groups, num_frames)
+    parts = torch.split(features, [group.episodes * group.clips for group in groups])
     losses = [_group_loss(model, group, own) for group, own in zip(groups, parts, strict=True)]
     return torch.stack(losses).sum()
+
+
+def _named_loss(model: VideoBlip, groups: Sequence[Group], num_frames: int) -> Tensor:
+    """The same of a phase whose clips are only named, the few words left out."""
+    return _encoded(model, groups, num_frames).sum()
+
+
+def _encoded(model: VideoBlip, groups: Sequence[Group], num_frames: int) -> Tensor:
+    vision: Any = model.config.vision_config
+    size = vision.image_size
+    num_clips = sum(group.episodes * group.clips for group in groups)
+    return model.encode_videos(torch.empty(num_clips, 3, num_frames, size, size))
 
 
 def _group_loss(model: VideoBlip, group: Group, features: Tensor) -> Tensor:

@@ -200,8 +200,9 @@ def _step_cost(
 ) -> StepCost:
     model = params.train.model
     frozen = model.model_copy(update={"freeze": (*model.freeze, *phase.freeze)})
-    guided, frames = phase.guidance > 0, params.clips.num_frames
-    return _counted(frozen, workload.vocab_size, groups, frames, precision, guided)
+    frames = params.clips.num_frames
+    losses = (phase.guidance > 0, phase.language > 0)
+    return _counted(frozen, workload.vocab_size, groups, frames, precision, *losses)
 
 
 def peak_rate(machine: Machine, precision: Precision) -> float:

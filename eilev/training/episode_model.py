@@ -27,17 +27,24 @@ class EpisodeModel(nn.Module):
             0 leaves it out.
         guidance: weight of the loss on attention (`eilev.training.guidance`), for decoder-only
             models whose attention implementation is "eager"; 0 leaves it out.
+        language: weight of the language loss in training; 0 leaves the language model out there.
     """
 
     token_weights: Tensor
 
     def __init__(
-        self, model: VideoBlip, token_weights: Tensor, guidance: float = 0.0, naming: float = 0.0
+        self,
+        model: VideoBlip,
+        token_weights: Tensor,
+        guidance: float = 0.0,
+        naming: float = 0.0,
+        language: float = 1.0,
     ):
         super().__init__()
         self.model = model
         self.guidance = guidance
         self.naming = naming
+        self.language = language
         self.encoder_decoder = model.family.encoder_decoder
         self.register_buffer("token_weights", token_weights, persistent=False)
 
@@ -79,11 +86,9 @@ class EpisodeModel(nn.Module):
             members = (num_clips == count).nonzero()[:, 0]
             shown = first[members, None] + torch.arange(count, device=members.device)
             group = self._trimmed({name: value[members] for name, value in tokens.items()})
-            output = self._run(group, features[shown.flatten()])
-            loss, weight, rows[members] = self._score(output["logits"], group["labels"])
-            extra = self.guidance * self._guidance(group, output)
-            extra = extra + self._naming(group, features[shown[:, -1]])
-            losses.append(loss + (weight * extra).sum())
+            loss, weight, rows[members] = self._tell(group, features[shown.flatten()])
+            named = self._naming(group, features[shown[:, -1]])
+            losses.append(loss + (weight * named).sum())
             weights.append(weight.sum())
         total = torch.stack(weights).sum()
         return {"loss": torch.stack(losses).sum() / total, "weight": total, "rows": rows}
@@ -98,6 +103,19 @@ class EpisodeModel(nn.Module):
         if queries is None:
             raise ValueError("give pixel_values, frame_tokens or queries")
         return self.model.project(queries)
+
+    def _tell(self, group: Mapping[str, Tensor], features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the language model says of a group: loss, and each row's weight and scores.
+
+        Where that does not count, no loss, rows that weigh alike, and no scores.
+        """
+        if self.training and not self.language:
+            blank = features.new_zeros((len(group["labels"]), 3), dtype=torch.float32)
+            return blank.sum(), blank[:, 0] + 1, blank
+        output = self._run(group, features)
+        loss, weight, rows = self._score(output["logits"], group["labels"])
+        guided = (weight * (self.guidance * self._guidance(group, output))).sum()
+        return (self.language * loss if self.training else loss) + guided, weight, rows
 
     def _guidance(self, group: Mapping[str, Tensor], output: VideoBlipOutput) -> Tensor:
         """Loss on the attention of each episode; nothing where it was not asked for."""

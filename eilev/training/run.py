@@ -204,7 +204,7 @@ def start_phase(run: Run, checkpoint: Checkpoint | None) -> PhaseRun:
     # "eager" is the implementation that tells its attention.
     attention = "eager" if phase.config.guidance else run.attention
     model.language_model.set_attn_implementation(attention)
-    weights = (phase.config.guidance, phase.config.naming)
+    weights = (phase.config.guidance, phase.config.naming, phase.config.language)
     module = EpisodeModel(model, run.data.token_weights, *weights)
     prepared, optimizer = accelerator.prepare(module, build_optimizer(model, run.config))
     if checkpoint:

@@ -89,6 +89,8 @@ def _note_encoded(progress: Progress, count: int) -> None:
 def _train_phase(run: Run, phase: PhaseRun, started: float, stop: Stop, bar: "tqdm[Any]") -> None:
     """Take the steps that are left of the run's phase; `started` is as if in one sitting."""
     config, accelerator, progress = run.config, run.accelerator, run.progress
+    # Where clips are only named, the language model that scores them costs more than the training.
+    told = run.phase.config.language > 0
     meter = _Meter(accelerator)
     for index, batch in enumerate(phase.train_batches):
         with accelerator.accumulate(phase.model):
@@ -107,7 +109,7 @@ def _train_phase(run: Run, phase: PhaseRun, started: float, stop: Stop, bar: "tq
         if last or progress.step % LOG_EVERY == 0:
             _log_training(run, phase)
             _show(run, meter.clips_per_s(), bar)
-        if last or progress.step % config.validate_every == 0:
+        if last or (told and progress.step % config.validate_every == 0):
             _validate(run, phase)
         progress.seconds = time.monotonic() - started
         stopping = any_signal(accelerator, stop.signal)

@@ -129,3 +129,12 @@ def test_memory_is_followed_and_released():
     assert (memory.peak, memory.live) == (4000, 2000)
     del second, view
     assert memory.live == 0
+
+
+def test_naming_alone_costs_what_the_eyes_cost():
+    groups = [Group(8, 1, 40, 6)]
+    config = tiny_config(freeze=("language_model",))
+    told, named = (step_cost(config, 50, groups, NUM_FRAMES, told=told) for told in (True, False))
+    assert named.forward_flops["language_model"] == 0
+    for eyes in ("vision_model", "qformer"):
+        assert named.forward_flops[eyes] == told.forward_flops[eyes] > 0

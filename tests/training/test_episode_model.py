@@ -90,6 +90,22 @@ def test_weights_shift_the_loss_to_the_tokens_they_favour(loaded, pixels):
     torch.testing.assert_close(loss, -logits[position - 1].log_softmax(-1)[onion])
 
 
+def test_naming_alone_does_not_run_the_language_model(loaded, pixels, monkeypatch):
+    tokens, index = tokens_of(loaded, [0, 0]), torch.tensor([0, 1])
+    named = torch.tensor([loaded.codec.encode("cuts onion")[:2], [IGNORE_INDEX] * 2])
+    weights = torch.full((loaded.model.config.text_config.vocab_size,), 3.0)
+    model = EpisodeModel(loaded.model, weights, naming=0.5, language=0.0).train()
+    scored = model.eval()(index, pixels, **tokens)
+    torch.testing.assert_close(scored["loss"], plain(loaded)(index, pixels, **tokens)["loss"])
+    monkeypatch.setattr(type(loaded.model), "forward", None)
+    with torch.no_grad():
+        loss = model.train()(index, pixels, named=named, **tokens)["loss"]
+        words = loaded.model.get_input_embeddings().weight
+        features = loaded.model.encode_videos(pixels[:2])
+        alone = naming_loss(features, named, words, weights > 1).mean()
+    torch.testing.assert_close(loss, 0.5 * alone)
+
+
 def test_an_encoder_decoder_is_scored_on_its_target(reference):
     model = load_weights(reference / "t5").eval()
     length, target = model.config.num_query_tokens + 2, [5, 6, 7]
