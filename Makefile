@@ -33,10 +33,11 @@ ablations: .venv/pipeline ## what each property of the episodes is worth, over t
 	dvc repro experiments/ablations/dvc.yaml
 	@echo "The results: data/ablations/index.html"
 
-docs: .venv/dev ## write what the pages say of the code, the parameters and the results of runs
+docs: .venv/dev ## write what pages and dashboard say of the code, the parameters and the results of runs
 	python -m tools.architecture
 	eilev params --docs
 	python -m tools.results
+	python -m tools.dashboard
 
 # Two files of tests at a time: most of them wait for processes that they have started.
 test: lint ## everything CI checks

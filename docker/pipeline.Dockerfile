@@ -21,7 +21,9 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends git \
     && rm -rf /var/lib/apt/lists/*
 
-RUN useradd --create-home --uid 1000 eilev
+# What Prefect's server keeps beside its database lies in /prefect (compose.yaml).
+RUN useradd --create-home --uid 1000 eilev \
+    && install --directory --owner eilev --group eilev /prefect
 WORKDIR /eilev
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY eilev eilev

@@ -3,7 +3,8 @@
     python -m flows.local up PORT
     python -m flows.local down
 
-Their database, logs and process ids lie in .prefect/, which Git ignores.
+Logs and process ids lie in .prefect/, which Git ignores, and the database, unless
+PREFECT_SERVER_DATABASE_CONNECTION_URL names a PostgreSQL (docs/teams.md).
 """
 
 import os
@@ -17,8 +18,10 @@ from pathlib import Path
 import httpx
 import psutil
 
+from flows.registration import POOL
+
 FOLDER = Path(".prefect")
-POOL = "eilev"
+LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 START_S = 180.0
 # A worker ends its runs before itself, and a run its stage (flows.commands.GRACE_S).
 STOP_S = 60.0
@@ -39,10 +42,7 @@ def up(port: int) -> str:
             raise LocalError(f"port {port} is another server's: make prefect-up PREFECT_PORT=...")
         _start("server", ["server", "start", "--port", str(port)], environment)
         _wait_until(lambda: _answers(url), "server")
-    if httpx.get(f"{url}/api/work_pools/{POOL}").is_error:
-        _run(["prefect", "work-pool", "create", "--type", "process", POOL], environment)
-    _run(["prefect", "--no-prompt", "deploy", "--all"], environment)
-    _run(["flows.alerts"], environment)
+    _register(environment)
     if not _running("worker"):
         start = datetime.now(UTC)
         _start("worker", ["worker", "start", "--pool", POOL], environment)
@@ -66,6 +66,8 @@ def _environment(port: int) -> dict[str, str]:
     own = {
         "PREFECT_HOME": str(FOLDER.absolute() / "home"),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        # In memory, a restart of the server would end every run that holds its deployment's slot.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
@@ -116,16 +118,21 @@ def _answers(url: str) -> bool:
 
 def _heard_since(start: datetime, url: str) -> bool:
     """Whether a worker has come to the pool."""
-    workers = httpx.post(f"{url}/api/work_pools/{POOL}/workers/filter", json={}).json()
+    name, colon, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
+    found = httpx.post(
+        f"{url}/api/work_pools/{POOL}/workers/filter",
+        json={},
+        auth=(name, password) if colon else None,
+    )
+    workers = found.raise_for_status().json()
     return any(datetime.fromisoformat(one["last_heartbeat_time"]) >= start for one in workers)
 
 
-def _run(module: list[str], environment: dict[str, str]) -> None:
-    """Run a module to its end; what it says is told only where it fails."""
-    command = [sys.executable, "-m", *module]
+def _register(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "flows.registration"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise LocalError(f"{' '.join(module)} failed:\n{done.stdout}{done.stderr}".rstrip())
+        raise LocalError(f"{done.stdout}{done.stderr}".rstrip().removeprefix("error: "))
 
 
 def _pid_file(name: str) -> Path:

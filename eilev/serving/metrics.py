@@ -4,12 +4,17 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from eilev.serving.logs import LOG
-from eilev.serving.models import Models
+from eilev.serving.models import Model, Models
 from eilev.serving.service import Asked, Written
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -90,20 +95,31 @@ class _State(Collector):
         self._models = models
 
     def collect(self) -> Iterator[Metric]:
-        """Gauges and counters of every model."""
+        """What answers as every model, its gauges and counters."""
+        bundles = InfoMetricFamily("eilev_model", "The bundle that answers.", labels=_MODEL)
         running = _gauge("num_requests_running", "Requests whose answers are being written.")
         waiting = _gauge("num_requests_waiting", "Requests whose prompt has not been run.")
         kept = _gauge("cache_bytes", "Kept of earlier requests.", "cache")
         queries = _count("cache_queries", "Times that something was looked up.", "cache")
         hits = _count("cache_hits", "Times that it was there.", "cache")
         for name, model in self._models.loaded.items():
+            bundles.add_metric([name], _bundle(model))
             running.add_metric([name], model.scheduler.num_running)
             waiting.add_metric([name], model.scheduler.num_waiting)
             for kind, cache in (("context", model.contexts), ("feature", model.features)):
                 kept.add_metric([name, kind], cache.num_bytes)
                 queries.add_metric([name, kind], cache.hits + cache.misses)
                 hits.add_metric([name, kind], cache.hits)
-        yield from (running, waiting, kept, queries, hits)
+        yield from (bundles, running, waiting, kept, queries, hits)
+
+
+def _bundle(model: Model) -> dict[str, str]:
+    manifest = model.engine.manifest
+    return {
+        "fingerprint": manifest.fingerprint,
+        "precision": manifest.precision,
+        "git_revision": manifest.git_revision or "",
+    }
 
 
 def _gauge(name: str, what: str, *labels: str) -> GaugeMetricFamily:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from tests.conftest import ROOT
 
-START_S = 120  # until the server answers
+START_S = 400  # until the server answers
 
 # Declared in neither graph order nor alphabetical order.
 DVC_YAML = """
@@ -49,6 +49,10 @@ class Prefect:
     def api(self) -> str:
         return self.env["PREFECT_API_URL"]
 
+    @property
+    def port(self) -> str:
+        return str(httpx.URL(self.api).port)
+
     def run(self, *arguments: str, folder: Path) -> None:
         subprocess.run(command(arguments), cwd=folder, env=self.env, check=True)
 
@@ -75,16 +79,11 @@ def end(process: psutil.Process) -> None:
     psutil.wait_procs(family, timeout=20)
 
 
-@pytest.fixture(scope="package")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
-    """Prefect with its server answering, this process and those that it starts its clients.
-
-    One for all tests, as each takes many seconds to start; it ends with this folder's tests.
-    """
+def with_home(home: Path, **settings: str) -> Prefect:
+    """Prefect with a home, a port and settings of its own, and none of the caller's."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    home = tmp_path_factory.mktemp("prefect")
     own = {
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
@@ -94,9 +93,19 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
         "PYTHONPATH": str(ROOT),
     }
     others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    prefect = Prefect(others | own)
+    return Prefect(others | own | settings)
+
+
+@pytest.fixture(scope="package")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
+    """Prefect with its server answering, this process and those that it starts its clients.
+
+    One for all tests, as each takes many seconds to start; it ends with this folder's tests.
+    """
+    home = tmp_path_factory.mktemp("prefect")
+    prefect = with_home(home)
     with (
-        prefect.service("server", "start", "--port", str(port), folder=home),
+        prefect.service("server", "start", "--port", prefect.port, folder=home),
         temporary_settings({PREFECT_API_URL: prefect.api, PREFECT_HOME: home}),
     ):
         wait_until_healthy(prefect)
@@ -109,11 +118,10 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
 def wait_until_healthy(prefect: Prefect) -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
-        try:
+        with suppress(httpx.TransportError):
             if httpx.get(f"{prefect.api}/health").is_success:
                 return
-        except httpx.TransportError:
-            time.sleep(0.2)
+        time.sleep(0.2)
     raise AssertionError(f"the server at {prefect.api} does not answer")
 
 
