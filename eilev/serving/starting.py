@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from eilev.serving.decoding import DecoderPool, Decoding
 from eilev.serving.settings import Settings
@@ -18,12 +18,15 @@ def serve(settings: Settings) -> None:
         DataError: a bundle, the bank or the reference for notes can't be loaded.
         ValueError: two bundles have the same id, or a host is written in another form.
     """
-    with _kept():
+    with _kept(), ExitStack() as failing:
         # They start while all the rest is imported and the models are loaded.
         decoders = DecoderPool(settings.num_decoders, Decoding(settings.limits))
+        # Left alone, they would say on stderr that nobody listens to them.
+        failing.callback(decoders.close)
         from eilev.serving.server import prepare
 
         server = prepare(settings, decoders)
+        failing.pop_all()
     asyncio.run(server)
 
 
