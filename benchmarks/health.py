@@ -87,22 +87,24 @@ Burden = Callable[[httpx.AsyncClient, Body], Awaitable[None]]
 BURDENS: tuple[Burden, ...] = (text, values, videos, slow_clients, hang_ups, large_answers)
 
 
-async def at_the_end(server: Server, good: Body) -> int:
-    """Four long answers when the server is told to stop; how many are whole."""
-    begun = asyncio.Semaphore(0)
+async def at_the_end(server: Server, good: Body, number: int) -> int:
+    """Tell a server to stop while it writes so many long answers; how many come to their end."""
 
-    async def read(client: httpx.AsyncClient) -> bool:
-        async with client.stream("POST", CHAT, json=good | LONG | {"stream": True}) as response:
-            content = b""
-            async for piece in response.aiter_bytes():
-                content += piece
-                begun.release()
-            return content.endswith(b"data: [DONE]\n\n")
+    async def read(client: httpx.AsyncClient, begun: asyncio.Event) -> bool:
+        content = b""
+        try:
+            async with client.stream("POST", CHAT, json=good | LONG | {"stream": True}) as response:
+                async for piece in response.aiter_bytes():
+                    content += piece
+                    begun.set()
+        finally:
+            begun.set()  # also where nothing came
+        return content.endswith(b"data: [DONE]\n\n") and b'"error"' not in content
 
+    all_begun = [asyncio.Event() for _ in range(number)]
     async with httpx.AsyncClient(base_url=server.url, timeout=120) as client:
-        reading = [asyncio.create_task(read(client)) for _ in range(4)]
-        for _ in reading:
-            await begun.acquire()
+        reading = [asyncio.create_task(read(client, begun)) for begun in all_begun]
+        await asyncio.gather(*(begun.wait() for begun in all_begun))
         server.process.terminate()
         return sum(await asyncio.gather(*reading))
 
@@ -121,7 +123,7 @@ def measure(bundle: Path, good: Body) -> dict[str, Any]:
             told[burden.__name__] = health().figures()
         print(burden.__name__, told[burden.__name__], flush=True)
     with serve(bundle, "--log-level", "error") as server, watch(server.url) as health:
-        whole = asyncio.run(at_the_end(server, good))
+        whole = asyncio.run(at_the_end(server, good, 4))
         told["at_the_end"] = health().figures() | {"whole": whole}
     print("at_the_end", told["at_the_end"])
     return told

@@ -21,6 +21,10 @@ from eilev.serving.models import Models
 from eilev.serving.request_log import RequestLog
 from eilev.serving.settings import MIB, Settings
 
+# Longer than clients (httpx: 5 s) and balancers (60 s) keep a connection that is not used: were it
+# closed here first, the next request might be under way on it.
+_KEEP_ALIVE_S = 75
+
 
 def prepare(settings: Settings, decoders: DecoderPool) -> Coroutine[Any, Any, None]:
     """Take the port and load everything; what is returned listens and answers.
@@ -55,6 +59,7 @@ async def _run(settings: Settings, models: Models, app: FastAPI, listener: socke
     config = uvicorn.Config(
         app,
         http=closed_after(settings.body_timeout_s),
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.drain_s,
         log_config=log_config(settings.log_format == "json", settings.log_level.upper()),
         access_log=False,
