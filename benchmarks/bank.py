@@ -22,7 +22,8 @@ import pandas as pd
 from eilev.bundle.answers import Answer, Writing
 from eilev.bundle.bank import Bank, Example, Found
 from eilev.bundle.batch import Batch
-from eilev.bundle.onnx_engine import VISION_BATCH, OnnxEngine
+from eilev.bundle.onnx_engine import OnnxEngine
+from eilev.bundle.passes import VISION_BATCH
 from eilev.clips.store import ClipStore
 from eilev.evaluation.generation import Generated
 from eilev.evaluation.judge import Judge

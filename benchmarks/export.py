@@ -5,7 +5,8 @@
 
 `accuracy` narrates evaluated episodes of the pipeline's data with each bundle and compares with the
 first one. `large` exports a model of random weights with the widths of BLIP-2 OPT-2.7B, and fewer
-layers; its bundle is compared with torch before it is kept. The last line is JSON.
+layers; its bundle is compared with torch before it is kept, and run on one thread. The last line is
+JSON.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import json
 import resource
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pandas as pd
 import torch
 from transformers import Blip2Config, Blip2QFormerConfig, Blip2VisionConfig, OPTConfig
 
+from benchmarks.engines import episode
 from eilev import paths, schema
 from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.clips.store import ClipStore
@@ -69,7 +71,7 @@ def accuracy(bundles: Sequence[Path], shots: int, number: int) -> list[dict[str,
     for folder in bundles:
         engine = OnnxEngine.load(folder, num_threads=1)
         prompt = engine.manifest.prompt
-        requests = [_request(trial, prompt, clips) for trial in chosen]
+        requests = [request_of(trial, prompt, clips) for trial in chosen]
         start, texts = time.process_time(), list[str]()
         for at in range(0, len(requests), 20):
             texts += engine.generate(requests[at : at + 20], engine.manifest.max_new_tokens)
@@ -96,7 +98,8 @@ def accuracy(bundles: Sequence[Path], shots: int, number: int) -> list[dict[str,
     return rows
 
 
-def _request(trial: Trial, prompt: str, clips: ClipStore) -> Request:
+def request_of(trial: Trial, prompt: str, clips: ClipStore) -> Request:
+    """What an engine is asked for a trial."""
     turns = [*(Turn(prompt, text) for text in trial.texts[:-1]), Turn(prompt, None)]
     return turns, [clips[clip_id] for clip_id in trial.videos]
 
@@ -146,8 +149,33 @@ def large(folder: Path, precision: Any, layers: int, other_layers: int) -> dict[
         "wall_s": round(time.monotonic() - clock, 1),
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
     }
+    engine = OnnxEngine.load(bundle, num_threads=1)
+    parity = engine.manifest.parity
     print(describe(bundle))
-    return figures
+    return figures | {"parity": parity and parity.model_dump(), "cpu_ms": speeds(engine, 8)}
+
+
+def speeds(engine: OnnxEngine, shots: int) -> dict[str, float]:
+    """CPU of a clip, of a prompt whose clips are encoded, and of one more token after it."""
+    turns, clips = episode(engine, shots, seed=0)
+    layout, features = engine.layout(turns), engine.encode(clips)
+    rows, logits = engine.prefill(layout, features)
+    token = np.array([[int(logits[0, -1].argmax())]])
+    return {
+        "clip": _median_ms(lambda: engine.encode(clips[:1])),
+        "prompt": _median_ms(lambda: engine.prefill(layout, features)),
+        "positions": len(layout.input_ids),
+        "token": _median_ms(lambda: engine.step(rows, token)),
+    }
+
+
+def _median_ms(work: Callable[[], object], times: int = 5) -> float:
+    spent = []
+    for _ in range(times):
+        start = time.process_time()
+        work()
+        spent.append((time.process_time() - start) * 1000)
+    return round(float(np.median(spent)), 1)
 
 
 def main() -> None:

@@ -1,37 +1,31 @@
 """A bundle in onnxruntime: clips and text in, narration out; no torch.
 
 Preprocessing and token layout are the code that training used. The graphs are those of an exported
-bundle (eilev/bundle/manifest.py); the splice of the video features happens here, outside of them.
+bundle (eilev/bundle/manifest.py); how one is run is another module's matter (passes.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from eilev.bundle.agreement import check_agreement
 from eilev.bundle.answers import Answer, Writing
 from eilev.bundle.batch import Batch, Logits, TokenIds
 from eilev.bundle.beams import Beams, beam_ends, search
-from eilev.bundle.manifest import DECODER, EMBED, ENCODER, GRAPHS, VISION, BundleError, Manifest
-from eilev.bundle.rows import Array, Rows, no_positions
+from eilev.bundle.manifest import DECODER, GRAPHS, BundleError, Manifest
+from eilev.bundle.passes import Features, encode, prefill, step
+from eilev.bundle.rows import Array, Rows
 from eilev.bundle.scoring import score_rows
 from eilev.bundle.sessions import Graph, Value, open_graph
 from eilev.clips.frame_choice import Frames
 from eilev.inputs.interleave import Layout, check_length, interleave
-from eilev.inputs.preprocess import PREPROCESSOR_FILE, Preprocessing, preprocess
+from eilev.inputs.preprocess import PREPROCESSOR_FILE, Preprocessing
 from eilev.inputs.tokenizer import TextCodec, load_codec
 from eilev.inputs.turns import Request, Turn
 from eilev.io import DataError
-
-# (num_videos, num_query_tokens, hidden_size)
-Features = npt.NDArray[np.float32]
-
-# Clips in one pass of the vision graph: bounds its memory, whatever the number of shots.
-VISION_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -210,20 +204,7 @@ class OnnxEngine:
         Raises:
             ValueError: a clip has another number of frames.
         """
-        for clip in clips:
-            if len(clip) != self.manifest.num_frames:
-                raise ValueError(
-                    f"a clip has {len(clip)} frames, the model takes {self.manifest.num_frames}"
-                )
-        shape = (0, self.manifest.num_query_tokens, self.manifest.hidden_size)
-        features = [np.zeros(shape, dtype=np.float32)]
-        for start in range(0, len(clips), VISION_BATCH):
-            batch = clips[start : start + VISION_BATCH]
-            pixels = np.stack([preprocess(clip, self.preprocessing) for clip in batch])
-            features.append(
-                self.graphs[VISION].run({"pixel_values": pixels})["video_features"].numpy()
-            )
-        return np.concatenate(features)
+        return encode(self.manifest, self.graphs, self.preprocessing, clips)
 
     def prefill(
         self,
@@ -244,29 +225,11 @@ class OnnxEngine:
         Returns:
             A row, and logits (1, positions, vocab_size).
         """
-        start = 0 if context is None else context.mask.shape[1]
-        ids = np.array([layout.input_ids[start:]])
-        embeds = self.graphs[EMBED].run({"input_ids": ids})["inputs_embeds"].numpy().copy()
-        embeds[np.array([layout.video_input_mask[start:]], dtype=bool)] = features.reshape(
-            -1, self.manifest.hidden_size
-        )
-        if not self._encoder_decoder:
-            rows = context or self._no_positions()
-            wanted = np.arange(ids.shape[1])[-1 if last_only else None :]
-            prompt = {"inputs_embeds": embeds, "logits_to_keep": wanted}
-            return self._continue(rows, ids.shape[1], prompt)
-        mask = np.ones_like(ids)
-        cross = self.graphs[ENCODER].run({"inputs_embeds": embeds, "attention_mask": mask})
-        rows = replace(self._no_positions(), encoder_mask=mask, cross=cross)
-        return self.step(rows, np.full((1, 1), self.manifest.tokens.decoder_start))
+        return prefill(self.manifest, self.graphs, layout, features, context, last_only=last_only)
 
     def step(self, rows: Rows, tokens: TokenIds) -> tuple[Rows, Logits]:
         """Feed tokens (rows, new) to each row; the new rows and logits (rows, new, vocab_size)."""
-        num_new = tokens.shape[1]
-        if self._encoder_decoder:
-            return self._continue(rows, num_new, {"input_ids": tokens})
-        inputs = self.graphs[EMBED].run({"input_ids": tokens})
-        return self._continue(rows, num_new, inputs | {"logits_to_keep": np.arange(num_new)})
+        return step(self.manifest, self.graphs, rows, tokens)
 
     def context_length(self, layout: Layout, turns: Sequence[Turn]) -> int:
         """Positions of a prompt before its last turn, the same whatever that turn asks.
@@ -301,20 +264,3 @@ class OnnxEngine:
     @property
     def _encoder_decoder(self) -> bool:
         return self.manifest.family == "encoder_decoder"
-
-    def _no_positions(self) -> Rows:
-        return no_positions(self.manifest.cache, self.float_type, self.place)
-
-    def _continue(
-        self, rows: Rows, num_new: int, inputs: Mapping[str, Array | Value]
-    ) -> tuple[Rows, Logits]:
-        """The rows after `num_new` positions more, and their logits."""
-        seen = np.ones((len(rows.mask), num_new), rows.mask.dtype)
-        mask = np.concatenate([rows.mask, seen], axis=1)
-        given = {**inputs, "attention_mask": mask, **rows.cache}
-        if rows.cross is not None:
-            given |= {"encoder_attention_mask": rows.encoder_mask, **rows.cross}
-        outputs = self.graphs[DECODER].run(given)
-        logits: Logits = outputs.pop("logits").numpy()
-        cache = {name.replace("present_", "past_"): value for name, value in outputs.items()}
-        return replace(rows, mask=mask, cache=cache), logits

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import CliSettingsSource
 
-from eilev.serving.server import serve
 from eilev.serving.settings import Settings, explain
+from eilev.serving.starting import serve
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -11,10 +11,11 @@ from typing import TypeVar
 import numpy as np
 
 from eilev.bundle.answers import Answer
-from eilev.bundle.onnx_engine import Features
+from eilev.bundle.passes import Features
 from eilev.bundle.rows import Rows
 from eilev.clips.frame_choice import Frames
 from eilev.clips.limits import Limits
+from eilev.serving.aside import aside
 from eilev.serving.decoding import ClipFormat, DecoderPool
 from eilev.serving.examples import best_of, noting, prompt_features, rounds_of, without_notes
 from eilev.serving.fetching import Fetcher
@@ -188,7 +189,7 @@ class Answering:
     async def _begin(self, asked: Asked, deadline: float) -> "_Begun":
         """Give a request to the engine, with what is known of it already."""
         videos = await self._by(deadline, receive(asked, self._fetcher, self._limits))
-        context, query = context_of(asked, videos), videos[-1].digest
+        context, query = await aside(context_of, asked, videos), videos[-1].digest
         known = None if context is None else asked.model.contexts.get(context.key)
         if context is not None and known is not None:
             videos = videos[context.num_videos :]

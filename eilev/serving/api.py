@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from eilev.serving import pages
 from eilev.serving.answering import Answering
 from eilev.serving.arriving import Arrivals
+from eilev.serving.aside import aside
 from eilev.serving.documents import (
     AddedExample,
     ChatCompletion,
@@ -96,7 +97,8 @@ class Api:
             asked = await understood(understand_chat, body, self._models)
             answers = self._metrics.watch(asked, self._answering.answers(asked))
             if not asked.streamed:
-                return JSONResponse(whole(await unless_gone(request, last(answers))))
+                written = await unless_gone(request, last(answers))
+                return Response(await aside(whole, written), media_type="application/json")
             # What is wrong with the videos shows before a stream begins.
             first = await unless_gone(request, anext(answers))
         stream = events(first.asked, chain(first, answers))
@@ -114,9 +116,9 @@ class Api:
         async with self._arrivals.body(request) as body:
             asked = await understood(understand_example, body, self._models)
             features = await unless_gone(request, self._answering.features(asked))
+        example = await asked.model.add_example(asked.narration, features)
         if asked.model.retired:
             raise busy(f"model '{asked.model_id}' was read again in the meantime; try again")
-        example = asked.model.add_example(asked.narration, features)
         return {**asdict(example), "num_examples": len(asked.model.bank.examples)}
 
     async def refuse(self, request: Request, error: ApiError) -> Response:

@@ -26,7 +26,7 @@ class Arrivals:
     _held: int = 0
 
     @asynccontextmanager
-    async def body(self, request: Request) -> AsyncIterator[bytes]:
+    async def body(self, request: Request) -> AsyncIterator[bytearray]:
         """Read a body and hold it.
 
         Raises:
@@ -35,7 +35,7 @@ class Arrivals:
         body = bytearray()
         try:
             await self._read(request, body)
-            yield bytes(body)
+            yield body
         finally:
             self._held -= len(body)
 

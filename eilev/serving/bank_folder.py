@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from eilev.bundle.bank import Bank, Example, Features
-from eilev.bundle.onnx_engine import VISION_BATCH, OnnxEngine
+from eilev.bundle.onnx_engine import OnnxEngine
+from eilev.bundle.passes import VISION_BATCH
 from eilev.clips.frame_choice import Frames
 from eilev.io import DataError
 from eilev.serving.decoding import ClipFormat, DecoderPool

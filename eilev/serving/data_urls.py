@@ -6,6 +6,7 @@ memory are a small multiple of the URL's length, whatever is in it.
 
 import binascii
 import re
+from collections.abc import Iterator
 
 # Parameters as in `codecs="avc1.42E01E, mp4a.40.2"`, and as browsers write them: `codecs=vp8,opus`.
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
@@ -20,6 +21,8 @@ _MAX_HEADER = 1024
 _NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _FROM_URL_ALPHABET = bytes.maketrans(b"-_", b"+/")
 _SPACE = b" \t\r\n\f\v"
+# Bytes of base64 that are read at once.
+_PIECE = 2**20
 
 
 class DataUrlError(ValueError):
@@ -63,12 +66,25 @@ def _unescaped(body: bytes) -> bytes:
 
 
 def _from_base64(text: bytes, name: str) -> bytes:
-    text = text.translate(_FROM_URL_ALPHABET, _SPACE)
     try:
-        content = binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
+        return _not_empty(b"".join(_decoded(text)), name)
     except binascii.Error as error:
         raise DataUrlError(f"{name} is not base64: {error}") from error
-    return _not_empty(content, name)
+
+
+def _decoded(text: bytes) -> Iterator[bytes]:
+    """In pieces, between which other threads have their turn (binascii.Error: not base64)."""
+    left = b""
+    for start in range(0, len(text), _PIECE):
+        left += text[start : start + _PIECE].translate(_FROM_URL_ALPHABET, _SPACE)
+        # One to four stay, as only the last ones may be padded.
+        whole = max(0, len(left) - 1) // 4 * 4
+        piece, left = left[:whole], left[whole:]
+        if piece.endswith(b"="):
+            raise binascii.Error("Excess data after padding")
+        yield binascii.a2b_base64(piece, strict_mode=True)
+    if left.strip(b"="):  # else it is padding that was not needed
+        yield binascii.a2b_base64(left + b"=" * (-len(left) % 4), strict_mode=True)
 
 
 def _not_empty(content: bytes, name: str) -> bytes:

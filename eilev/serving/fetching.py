@@ -17,6 +17,7 @@ import httpx2
 
 from eilev.clips.limits import Limits
 from eilev.serving.addresses import Address, Network, is_public
+from eilev.serving.aside import aside
 from eilev.serving.media import SEND_IT, MediaError, Payload, read_payload
 
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?")
@@ -123,7 +124,7 @@ class Fetcher:
         """
         if url[:8].lower() == "https://" and self._rules.hosts:
             return Payload((await self.fetch(url, room),))
-        return await asyncio.to_thread(read_payload, url, limits)
+        return await aside(read_payload, url, limits)
 
     async def fetch(self, url: str, room: Room) -> bytes:
         """What is at an https:// address.

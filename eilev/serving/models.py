@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Self
 
 from eilev.bundle.bank import Bank, BankFullError, Example
-from eilev.bundle.onnx_engine import Features, OnnxEngine
+from eilev.bundle.onnx_engine import OnnxEngine
+from eilev.bundle.passes import Features
 from eilev.bundle.rows import Rows
 from eilev.serving.bank_folder import BankFolder
 from eilev.serving.caches import Cache
@@ -21,7 +22,10 @@ class Model:
 
     def __init__(self, engine: OnnxEngine, settings: Settings, bank: Bank):
         self.engine = engine
+        # Of the whole manifest, so it is made once.
+        self.fingerprint = engine.manifest.fingerprint
         self.bank = bank
+        self._adding = asyncio.Lock()
         self.scheduler = Scheduler(engine, settings.batch_mib * MIB)
         # By the digest of a video, and by tokens and digests of a context.
         self.features = Cache[Features](
@@ -47,19 +51,20 @@ class Model:
         shape = engine.manifest.num_query_tokens, engine.manifest.hidden_size
         return cls(engine, settings, Bank.empty(settings.bank_mib * MIB, *shape))
 
-    def add_example(self, narration: str, features: Features) -> Example:
-        """Take a narrated clip into the bank; only the event loop's thread does.
+    async def add_example(self, narration: str, features: Features) -> Example:
+        """Take a narrated clip into the bank, which is copied for it: in a thread, one at a time.
 
         Raises:
             ApiError: 413, there is no room.
         """
-        self._num_added += 1
-        example = Example(f"added {self._num_added}", narration)
-        try:
-            self.bank = self.bank.extended([example], features)
-        except BankFullError as error:
-            message = f"the bank is full: {error} (--bank-mib)"
-            raise ApiError(413, message, code="bank_full") from error
+        async with self._adding:
+            self._num_added += 1
+            example = Example(f"added {self._num_added}", narration)
+            try:
+                self.bank = await asyncio.to_thread(self.bank.extended, [example], features)
+            except BankFullError as error:
+                message = f"the bank is full: {error} (--bank-mib)"
+                raise ApiError(413, message, code="bank_full") from error
         return example
 
     @contextmanager

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from eilev.serving.chat import MAX_VIDEOS
 from eilev.serving.protocol import ApiError, ChatRequest
-from eilev.serving.values import check_values
+from eilev.serving.values import Body, check_values
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 VIDEOS, NARRATIONS, PROMPT, NARRATION = "videos", "narrations", "prompt", "narration"
@@ -92,7 +92,7 @@ class Inference:
     chat: ChatRequest
 
 
-def read_inference(model_id: str, body: bytes, header_length: str | None) -> Inference:
+def read_inference(model_id: str, body: Body, header_length: str | None) -> Inference:
     """Read a request.
 
     Args:

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any
 
+import pydantic_core
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Send
 
@@ -20,8 +21,8 @@ from eilev.serving.protocol import ApiError, Usage, bug
 from eilev.serving.service import Asked, Written
 
 
-def whole(written: Written) -> dict[str, Any]:
-    """The body of an answer that is finished."""
+def whole(written: Written) -> bytes:
+    """The body of an answer that is finished; of long ones with all their tokens it takes long."""
     answers = written.answers
     choices = [
         {
@@ -33,7 +34,8 @@ def whole(written: Written) -> dict[str, Any]:
         for answer in answers
     ]
     envelope = _envelope("chat.completion", written.asked)
-    return envelope | {"choices": choices, "usage": _usage(answers)}
+    body = envelope | {"choices": choices, "usage": _usage(answers)}
+    return pydantic_core.to_json(body, inf_nan_mode="null")
 
 
 def scored(asked: Asked, scores: Sequence[float]) -> dict[str, Any]:
@@ -131,7 +133,7 @@ def _envelope(kind: str, asked: Asked) -> dict[str, Any]:
         "created": int(time.time()),
         "model": asked.model_id,
         # Which bundle it was, and so which data, parameters and code.
-        "system_fingerprint": asked.model.engine.manifest.fingerprint,
+        "system_fingerprint": asked.model.fingerprint,
         # Ours: what of the request was left out.
         "notes": asked.chat.notes,
     } | _shown(asked)

@@ -76,7 +76,7 @@ def _described(written: Written, features: Features | None, seconds: float) -> L
     return LoggedRequest(
         time=time.time(),
         model=asked.model_id,
-        fingerprint=asked.model.engine.manifest.fingerprint,
+        fingerprint=asked.model.fingerprint,
         shots=len(context),
         context=tuple(turn.narration or turn.prompt for turn in context),
         answer=answer.text,

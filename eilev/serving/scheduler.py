@@ -16,7 +16,8 @@ import numpy as np
 
 from eilev.bundle.answers import Answer, Writing
 from eilev.bundle.batch import Batch
-from eilev.bundle.onnx_engine import Features, OnnxEngine
+from eilev.bundle.onnx_engine import OnnxEngine
+from eilev.bundle.passes import Features
 from eilev.bundle.rows import Rows
 from eilev.bundle.scoring import score_rows
 from eilev.clips.frame_choice import Frames

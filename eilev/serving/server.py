@@ -1,44 +1,45 @@
-"""Run the application: take the port, load the models, answer until told to stop."""
+"""The application as a process: it takes the port, loads the models, answers until told to stop."""
 
 import asyncio
 import signal
 import socket
+from collections.abc import Coroutine
+from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from eilev.io import DataError
 from eilev.serving.answering import Answering
 from eilev.serving.api import create_app
 from eilev.serving.bank_folder import BankFolder
 from eilev.serving.connections import closed_after
-from eilev.serving.decoding import DecoderPool, Decoding
+from eilev.serving.decoding import DecoderPool
 from eilev.serving.fetching import Fetcher
 from eilev.serving.logs import LOG, log_config
 from eilev.serving.models import Models
 from eilev.serving.request_log import RequestLog
 from eilev.serving.settings import MIB, Settings
 
+# Longer than clients (httpx: 5 s) and balancers (60 s) keep a connection that is not used: were it
+# closed here first, the next request might be under way on it.
+_KEEP_ALIVE_S = 75
 
-def serve(settings: Settings) -> None:
-    """Answer requests until SIGINT or SIGTERM. It listens when everything has worked once.
+
+def prepare(settings: Settings, decoders: DecoderPool) -> Coroutine[Any, Any, None]:
+    """Take the port and load everything; what is returned listens and answers.
 
     Raises:
-        OSError: the port is taken, the file of certificates can't be read, or requests can't be
-            noted.
-        DataError: a bundle, the bank or the reference for notes can't be loaded.
-        ValueError: two bundles have the same id, or a host is written in another form.
+        OSError, DataError, ValueError: as `eilev.serving.starting.serve`.
     """
     folders = settings.bundles()
     fetcher = Fetcher(settings.fetching)
     listener = _bind(settings.host, settings.port)
-    # They start while the models are loaded.
-    decoders = DecoderPool(settings.num_decoders, Decoding(settings.limits))
     bank = None
     if settings.bank is not None:
         bank = BankFolder(settings.bank, decoders, settings.bank_mib * MIB)
     request_log = _request_log(settings)
     models = Models(folders, settings, bank)
-    decoders.warm_up()
     answering = Answering(
         decoders,
         fetcher,
@@ -47,21 +48,18 @@ def serve(settings: Settings) -> None:
         settings.answer_timeout_s,
         request_log,
     )
-    asyncio.run(_run(settings, models, answering, listener))
-
-
-async def _run(
-    settings: Settings,
-    models: Models,
-    answering: Answering,
-    listener: socket.socket,
-) -> None:
     app = create_app(models, answering, settings)
+    decoders.warm_up()
+    return _run(settings, models, app, listener)
+
+
+async def _run(settings: Settings, models: Models, app: FastAPI, listener: socket.socket) -> None:
     loads = _Loads(models)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, loads.begin)
     config = uvicorn.Config(
         app,
         http=closed_after(settings.body_timeout_s),
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.drain_s,
         log_config=log_config(settings.log_format == "json", settings.log_level.upper()),
         access_log=False,

@@ -1,6 +1,5 @@
 """From the body of a request to what it asks for: parsed and checked; no video is looked at."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from eilev.bundle.answers import Answer, Writing
 from eilev.bundle.bank import Features, Found
 from eilev.inputs.interleave import Layout, TooLongError
 from eilev.inputs.turns import Turn
+from eilev.serving.aside import aside
 from eilev.serving.chat import Chat, VideoSource, read_chat
 from eilev.serving.models import Model, Models
 from eilev.serving.protocol import (
@@ -24,7 +24,7 @@ from eilev.serving.protocol import (
     ScoreRequest,
     WireRecord,
 )
-from eilev.serving.values import check_values
+from eilev.serving.values import Body, check_values
 
 # Pydantic puts the branch that it took through a union into the path of an error.
 _BRANCHES = frozenset(
@@ -96,13 +96,13 @@ class Written:
 async def understood(
     read: Callable[[Content, Models], Asked], content: Content, models: Models
 ) -> Asked:
-    """Read a request in a thread, by one of the functions below, for a model that still answers.
+    """Read a request aside, by one of the functions below, for a model that still answers.
 
     Raises:
         ApiError: as they do; 503, the server is stopping.
     """
     while True:
-        asked = await asyncio.to_thread(read, content, models)
+        asked = await aside(read, content, models)
         if not asked.model.retired:
             return asked
         # Either another bundle has taken its place in the meantime, or nobody will.
@@ -110,7 +110,7 @@ async def understood(
             raise ApiError(503, "the server is stopping", kind="server_error", code="stopping")
 
 
-def understand_chat(body: bytes, models: Models) -> Asked:
+def understand_chat(body: Body, models: Models) -> Asked:
     """Read a request and check all of it that can be checked without decoding its videos.
 
     Raises:
@@ -159,7 +159,7 @@ def _examples(request: ChatRequest, asked: Asked, default: str) -> ExamplesReque
     return wanted
 
 
-def understand_example(body: bytes, models: Models) -> Asked:
+def understand_example(body: Body, models: Models) -> Asked:
     """The same of a narrated clip for the bank.
 
     Raises:
@@ -173,7 +173,7 @@ def understand_example(body: bytes, models: Models) -> Asked:
     return replace(asked, narration=" ".join(request.narration.split()))
 
 
-def understand_score(body: bytes, models: Models) -> Asked:
+def understand_score(body: Body, models: Models) -> Asked:
     """The same of a request to score candidates.
 
     Raises:
@@ -219,7 +219,7 @@ def _check_size(model: Model, layout: Layout, writing: Writing) -> None:
         raise ApiError(400, f"messages: {message}; ask for fewer", param="messages")
 
 
-def _parse(kind: type[Wire], body: bytes) -> tuple[Wire, dict[str, Any]]:
+def _parse(kind: type[Wire], body: Body) -> tuple[Wire, dict[str, Any]]:
     """A body as a record and as its fields, also those that the record does not know."""
     check_values(body)
     try:

@@ -1,6 +1,5 @@
 """The routes of the Open Inference Protocol, and of Triton's model repository: load a bundle."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from importlib import metadata
 from typing import Any
@@ -10,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from eilev.io import DataError
 from eilev.serving.answering import Answering
 from eilev.serving.arriving import Arrivals
+from eilev.serving.aside import aside
 from eilev.serving.documents import Answers, InferenceError, errors
 from eilev.serving.models import Models
 from eilev.serving.open_inference import HEADER_LENGTH, metadata_of, read_inference, reply
@@ -57,11 +57,11 @@ class OpenInference:
         """Narrate the last video."""
         async with self._arrivals.body(request) as body:
             length = request.headers.get(HEADER_LENGTH)
-            inference = await asyncio.to_thread(read_inference, model_id, body, length)
+            inference = await aside(read_inference, model_id, body, length)
             asked = await understood(ask, inference.chat, self._models)
             written = await unless_gone(request, last(self._answering.answers(asked)))
         texts = [answer.text for answer in written.answers]
-        content, headers = reply(inference, asked.model.engine.manifest.fingerprint, texts)
+        content, headers = reply(inference, asked.model.fingerprint, texts)
         return Response(content, headers=headers)
 
     async def index(self) -> list[dict[str, str]]:
@@ -81,7 +81,7 @@ class OpenInference:
         return {"name": model_id, "version": self._version(model_id)}
 
     def _version(self, model_id: str) -> str:
-        return self._models[model_id].engine.manifest.fingerprint
+        return self._models[model_id].fingerprint
 
 
 def open_inference_routes(routes: OpenInference, *, may_load: bool) -> APIRouter:

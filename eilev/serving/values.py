@@ -6,13 +6,16 @@ strings too, which no parser has to run for.
 
 from eilev.serving.protocol import ApiError
 
+# Of a request, as it came.
+Body = bytes | bytearray
+
 # More than all text (64 KiB) and all parts that carry it.
 MAX_VALUES = 2**17
 # A number in a list is small. Frames that a client took itself stand between commas, too.
 MAX_COMMAS = 2**21
 
 
-def check_values(body: bytes) -> None:
+def check_values(body: Body) -> None:
     """Refuse JSON of so many values that reading it would keep the others waiting.
 
     Raises:

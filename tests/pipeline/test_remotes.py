@@ -6,12 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.running import serve
 from eilev.bundle.manifest import Manifest
 from eilev.commands import trace
 from tests.lineage.repository import commit_bundle, new_repository
 from tests.repositories import call, dvc
 from tests.s3 import BUCKET, s3_server
-from tests.serving.running import serve
 
 BUNDLE = "data/export/bundle"
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from benchmarks.running import Server, serve
 from eilev import schema
 from eilev.bundle.answers import Writing
 from eilev.bundle.manifest import MANIFEST_FILE
@@ -27,7 +28,6 @@ from eilev.parquet import read_table
 from eilev.probe.chats import ChatFormat, Pictures
 from eilev.probe.scoring import PREDICTIONS
 from eilev.serving.media import load_clip
-from tests.serving.running import Server, serve
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, PROMPT
 from tests.tiny_llama import tiny_llama_model
 

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from benchmarks.running import serve
 from eilev import paths
 from eilev.bundle.manifest import Manifest
 from eilev.release.live import LiveError, Server, load
 from eilev.release.registry import read_registry
 from tests.release.projects import commit_model
-from tests.serving.running import client_of, few_shot, serve
+from tests.serving.running import client_of, few_shot
 
 CLIENTS = 3
 

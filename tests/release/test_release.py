@@ -7,12 +7,12 @@ import subprocess
 import pytest
 import yaml
 
+from benchmarks.running import free_port
 from eilev import paths
 from eilev.bundle.manifest import Manifest
 from eilev.release.registry import read_registry
 from tests.release.projects import commit_model
 from tests.repositories import call, dvc
-from tests.serving.running import free_port
 
 
 def names(versions):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
+from benchmarks.running import Server, serve
 from eilev.clips.limits import Limits
 from eilev.serving.answering import Answering
 from eilev.serving.api import create_app
@@ -14,7 +15,6 @@ from eilev.serving.decoding import DecoderPool, Decoding
 from eilev.serving.fetching import Fetcher
 from eilev.serving.models import Models
 from eilev.serving.settings import Settings
-from tests.serving.running import Server, serve
 from tests.videos import write_video
 
 

@@ -72,6 +72,17 @@ def test_padding_may_be_missing(size):
     assert read(f"data:;base64,{text}") == (CONTENT[:size],)
 
 
+@pytest.mark.parametrize("piece", [1, 2, 3, 4, 5, 7, 64])
+def test_pieces_are_read_as_the_whole(monkeypatch, piece):
+    monkeypatch.setattr("eilev.serving.data_urls._PIECE", piece)
+    for text in (BASE64, LINES, BASE64.rstrip("="), f"{BASE64}\n\n", f"{BASE64[:8]}=="):
+        content = base64.b64decode(text + "=" * 2)
+        assert read(f"data:;base64,{text}") == (content,)
+    for text in ("AA==AA==", "AAA=AAAA", "AA=A", "A", "AAAAA", "AA==\nAAAA", "=", "===="):
+        with pytest.raises(DataUrlError):
+            read(f"data:;base64,{text}")
+
+
 def test_data_that_is_not_base64():
     # The examples of RFC 2397.
     assert read("data:,A%20brief%20note") == (b"A brief note",)

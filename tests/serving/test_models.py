@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import threading
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
@@ -68,6 +69,22 @@ def test_a_model_is_replaced_while_it_answers(
         thread.join()
     assert after != before
     assert set(found) == {before, after}
+    models.close()
+
+
+def test_examples_that_come_together_are_all_kept(tiny_bundle):
+    models = Models({"eilev": tiny_bundle}, Settings(num_threads=1))
+    model = models["eilev"]
+    manifest = model.engine.manifest
+    clip = np.ones((1, manifest.num_query_tokens, manifest.hidden_size), np.float32)
+
+    async def add():
+        return await asyncio.gather(*(model.add_example(str(n), n * clip) for n in range(8)))
+
+    added = asyncio.run(add())
+    assert [*model.bank.examples] == added
+    assert [one.id for one in added] == [f"added {number + 1}" for number in range(8)]
+    assert model.bank.features[:, 0, 0].tolist() == [*range(8)]
     models.close()
 
 

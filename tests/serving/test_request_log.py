@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.running import serve
 from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.cli import main
 from eilev.drift.checks import read_log
@@ -12,7 +13,7 @@ from eilev.io import DataError
 from eilev.serving.request_log import RequestLog
 from eilev.traffic import DRIFTED
 from tests.drift.places import write_params, write_reference
-from tests.serving.running import client_of, few_shot, serve
+from tests.serving.running import client_of, few_shot
 
 # Words that the training does not have.
 PRIVATE = "The camera wearer calls Rumpelstiltskin."

@@ -16,13 +16,14 @@ import httpx
 import openai
 import pytest
 
+from benchmarks.running import COMMAND, Server, free_port, serve
 from eilev.bundle.answers import Writing
 from eilev.bundle.onnx_engine import OnnxEngine
 from eilev.clips.limits import Limits
 from eilev.inputs.turns import Turn
 from eilev.serving.media import load_clip
 from eilev.serving.settings import MIB, Settings
-from tests.serving.running import COMMAND, Server, client_of, few_shot, free_port, serve
+from tests.serving.running import client_of, few_shot
 from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
 from tests.videos import write_video
 

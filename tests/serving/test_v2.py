@@ -10,8 +10,9 @@ import tritonclient.http
 from fastapi.testclient import TestClient
 from tritonclient.utils import InferenceServerException
 
+from benchmarks.running import serve
 from tests.serving.conftest import make_app
-from tests.serving.running import client_of, few_shot, serve
+from tests.serving.running import client_of, few_shot
 from tests.tiny import NARRATIONS
 
 
