@@ -22,6 +22,9 @@ POOL = "eilev"
 START_S = 180.0
 # A worker ends its runs before itself, and a run its stage (flows.commands.GRACE_S).
 STOP_S = 60.0
+# Seconds between a run's signs of life (the least that Prefect takes); see flows.alerts.
+HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+HEARTBEAT_S = "30"
 
 
 class LocalError(RuntimeError):
@@ -69,7 +72,7 @@ def _environment(port: int) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
-    return os.environ | own
+    return {HEARTBEAT: HEARTBEAT_S} | os.environ | own
 
 
 def _start(name: str, arguments: list[str], environment: dict[str, str]) -> None:

@@ -53,11 +53,11 @@ class Prefect:
         subprocess.run(command(arguments), cwd=folder, env=self.env, check=True)
 
     @contextmanager
-    def service(self, *arguments: str, folder: Path) -> Iterator[None]:
+    def service(self, *arguments: str, folder: Path) -> Iterator[psutil.Process]:
         """The command in the background, ended with all that it started."""
         process = psutil.Popen(command(arguments), cwd=folder, env=self.env)
         try:
-            yield
+            yield process
         finally:
             end(process)
 
