@@ -2,17 +2,18 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.testing.cli import invoke_and_assert
 
+from benchmarks.deployed import processes
 from flows.alerts import mark_dead
 from tests.conftest import ROOT
 from tests.flows.conftest import Prefect, write_project
@@ -20,7 +21,7 @@ from tests.flows.conftest import Prefect, write_project
 EVERY = timedelta(seconds=10)
 RUN_S = 240  # until a scheduled run has begun, and another one ended
 MISSED = timedelta(seconds=10)
-# The first run of it would take ten minutes.
+# The first run of it takes ten minutes.
 SCRIPT = "[ -e begun ] || { touch begun; sleep 600; }\necho made > made.txt\n"
 DVC_YAML = "stages: {only: {cmd: bash only.sh, outs: [made.txt]}}"
 
@@ -56,14 +57,32 @@ def test_prefect_yaml_deploys(client: SyncPrefectClient, checkout: Path) -> None
     assert pipeline.global_concurrency_limit.limit == 1
 
 
+def test_a_cancelled_run_takes_its_stage_with_it(
+    prefect: Prefect, client: SyncPrefectClient, checkout: Path
+) -> None:
+    pipeline = client.read_deployment_by_name("pipeline/pipeline")
+    with prefect.service("worker", "start", "--pool", "eilev", folder=checkout):
+        run = client.create_flow_run_from_deployment(pipeline.id).id
+        wait_until((checkout / "begun").exists)
+        client.set_flow_run_state(run, State(type=StateType.CANCELLING))
+        wait_until(lambda: is_cancelled(client, run) and not processes(run))
+    assert not (checkout / "made.txt").exists()
+
+
+def is_cancelled(client: SyncPrefectClient, run: UUID) -> bool:
+    return client.read_flow_run(run).state_name == "Cancelled"
+
+
 def test_a_schedule_goes_on_after_a_run_was_killed_with_its_worker(
     prefect: Prefect, client: SyncPrefectClient, checkout: Path
 ) -> None:
     pipeline = client.read_deployment_by_name("pipeline/pipeline")
+    (checkout / "begun").unlink(missing_ok=True)
     mark_dead(MISSED)
     client.create_deployment_schedules(pipeline.id, [(IntervalSchedule(interval=EVERY), True)])
     with prefect.service("worker", "start", "--pool", "eilev", folder=checkout) as worker:
-        dead = run_in_first_stage(client, pipeline.id, checkout)
+        wait_until((checkout / "begun").exists)
+        dead = running(client, pipeline.id)
         for process in [worker, *worker.children()]:  # the flow's is one of these
             process.kill()
     assert not (checkout / "made.txt").exists()
@@ -75,16 +94,18 @@ def test_a_schedule_goes_on_after_a_run_was_killed_with_its_worker(
     assert (checkout / "made.txt").read_text() == "made\n"
 
 
-def run_in_first_stage(client: SyncPrefectClient, deployment: UUID, checkout: Path) -> UUID:
-    """The run that has begun a stage."""
+def wait_until(ready: Callable[[], object]) -> None:
     deadline = time.monotonic() + RUN_S
-    while not (checkout / "begun").exists():
-        assert time.monotonic() < deadline, "no scheduled run has begun"
+    while not ready():
+        assert time.monotonic() < deadline, "the captured output has the server's log"
         time.sleep(0.2)
+
+
+def running(client: SyncPrefectClient, deployment: UUID) -> UUID:
+    """A deployment's run that goes on."""
+    every = client.read_flow_runs(limit=200)
     (run,) = (
-        run.id
-        for run in client.read_flow_runs(limit=200)
-        if run.deployment_id == deployment and run.state_name == "Running"
+        run.id for run in every if run.deployment_id == deployment and run.state_name == "Running"
     )
     return run
 
