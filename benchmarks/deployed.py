@@ -26,9 +26,7 @@ class Prefect:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = str(probe.getsockname()[1])
-        self.up()
         self.client = SyncPrefectClient(f"http://127.0.0.1:{self.port}/api")
-        self.deployment = self.client.read_deployment_by_name(DEPLOYMENT).id
 
     def up(self) -> None:
         """Start all of it, and register the deployments."""
@@ -61,8 +59,9 @@ class Prefect:
 
     def start(self) -> UUID:
         """Start a run of the deployment."""
+        deployment = self.client.read_deployment_by_name(DEPLOYMENT).id
         stages = {"targets": list(self.project.stages)}
-        return self.client.create_flow_run_from_deployment(self.deployment, parameters=stages).id
+        return self.client.create_flow_run_from_deployment(deployment, parameters=stages).id
 
     def cancel(self, run: UUID) -> None:
         """Cancel it, as a click does."""

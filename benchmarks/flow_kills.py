@@ -194,6 +194,7 @@ def main() -> None:
         print(", ".join(f"{name} {s:.1f} s" for name, s in seconds.items()), flush=True)
         prefect = Prefect(project)
         try:
+            prefect.up()
             _run(prefect, seconds, options)
         finally:
             prefect.down()

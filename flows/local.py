@@ -19,7 +19,7 @@ import psutil
 
 FOLDER = Path(".prefect")
 POOL = "eilev"
-START_S = 180.0
+START_S = 600.0
 # A worker ends its runs before itself, and a run its stage (flows.commands.GRACE_S).
 STOP_S = 60.0
 # Seconds between a run's signs of life (the least that Prefect takes); see flows.alerts.

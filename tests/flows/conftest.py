@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from tests.conftest import ROOT
 
-START_S = 120  # until the server answers
+START_S = 300  # until the server answers, on a machine with other work
 
 # Declared in neither graph order nor alphabetical order.
 DVC_YAML = """
