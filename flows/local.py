@@ -42,7 +42,7 @@ def up(port: int) -> str:
             raise LocalError(f"port {port} is another server's: make prefect-up PREFECT_PORT=...")
         _start("server", ["server", "start", "--port", str(port)], environment)
         _wait_until(lambda: _answers(url), "server")
-    if httpx.get(f"{url}/api/work_pools/{POOL}").is_error:
+    if httpx.get(f"{url}/api/work_pools/{POOL}", timeout=START_S).is_error:
         _run(["prefect", "work-pool", "create", "--type", "process", POOL], environment)
     _run(["prefect", "--no-prompt", "deploy", "--all"], environment)
     _run(["flows.alerts"], environment)
@@ -119,7 +119,8 @@ def _answers(url: str) -> bool:
 
 def _heard_since(start: datetime, url: str) -> bool:
     """Whether a worker has come to the pool."""
-    workers = httpx.post(f"{url}/api/work_pools/{POOL}/workers/filter", json={}).json()
+    pool = f"{url}/api/work_pools/{POOL}"
+    workers = httpx.post(f"{pool}/workers/filter", json={}, timeout=START_S).json()
     return any(datetime.fromisoformat(one["last_heartbeat_time"]) >= start for one in workers)
 
 
