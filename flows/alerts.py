@@ -41,18 +41,17 @@ PAYLOAD = """{
 def mark_dead(within: timedelta) -> None:
     """Let runs become "Crashed" of which nothing was heard for a time.
 
-    A killed process tells nobody, and its run would stay "Running" (or "Pending", where the worker
-    died before it began) and keep its deployment's place.
+    A process that is killed with its worker tells nobody: its run would stay "Running".
 
     Args:
         within: 10 seconds at least.
     """
-    beat, pending = "prefect.flow-run.heartbeat", "prefect.flow-run.Pending"
+    beat = "prefect.flow-run.heartbeat"
     _replace(
         Automation(
             name=DEAD,
             trigger=EventTrigger(
-                after={pending, beat},
+                after={beat},
                 expect={beat, *(f"prefect.flow-run.{state}" for state in ENDS)},
                 match={"prefect.resource.id": "prefect.flow-run.*"},
                 for_each={"prefect.resource.id"},

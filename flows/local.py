@@ -7,6 +7,7 @@ Their database, logs and process ids lie in .prefect/, which Git ignores.
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -35,13 +36,14 @@ def up(port: int) -> str:
     """Start what does not run yet, register all deployments, and return the server's address."""
     environment = _environment(port)
     url = f"http://127.0.0.1:{port}"
-    if _running("server") and not _answers(url):
-        raise LocalError(f"a server runs, but not on port {port}: `make prefect-down` first")
-    if not _running("server"):
-        if _answers(url):
+    if _running("server"):
+        if not _taken(port):
+            raise LocalError(f"a server runs, but not on port {port}: `make prefect-down` first")
+    else:
+        if _taken(port):
             raise LocalError(f"port {port} is another server's: make prefect-up PREFECT_PORT=...")
         _start("server", ["server", "start", "--port", str(port)], environment)
-        _wait_until(lambda: _answers(url), "server")
+    _wait_until(lambda: _answers(url), "server")
     if httpx.get(f"{url}/api/work_pools/{POOL}", timeout=START_S).is_error:
         _run(["prefect", "work-pool", "create", "--type", "process", POOL], environment)
     _run(["prefect", "--no-prompt", "deploy", "--all"], environment)
@@ -107,6 +109,15 @@ def _wait_until(ready: Callable[[], bool], name: str) -> None:
         if _running(name) is None or time.monotonic() > deadline:
             raise LocalError(f"the {name} did not start; {_log(name)} says why")
         time.sleep(0.3)
+
+
+def _taken(port: int) -> bool:
+    """Whether something listens there, however long it takes to answer."""
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def _answers(url: str) -> bool:
