@@ -1,25 +1,33 @@
-"""Calls a webhook when a run fails, crashes or is late.
+"""Marks dead runs as crashed, and calls a webhook when a run fails, crashes or is late.
 
     EILEV_WEBHOOK=https://... python -m flows.alerts
 
-`make prefect-up` does so. Without the variable, what was registered before stays as it is.
+`make prefect-up` does so. Without the variable, what calls a webhook stays as it is.
 """
 
 import os
 import sys
+from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
 from prefect.automations import Automation, EventTrigger
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import get_client
-from prefect.events.actions import CallWebhook
+from prefect.client.schemas.objects import StateType
+from prefect.events import Posture
+from prefect.events.actions import CallWebhook, ChangeFlowRunState
+from prefect.settings import get_current_settings
 from prefect.types import SecretDict
 from pydantic import HttpUrl, SecretStr, TypeAdapter, ValidationError
 
 WEBHOOK = "EILEV_WEBHOOK"
 # By what Prefect calls the state that a run comes to.
 STATES = {"failed": ("Failed", "TimedOut"), "crashed": ("Crashed",), "late": ("Late",)}
+ENDS = ("Completed", "Cancelled", *STATES["failed"], *STATES["crashed"])
+# Heartbeats that a run misses before it is taken for dead.
+MISSED = 3
+DEAD = "eilev: a run is dead"
 # "text" is what chat services show.
 PAYLOAD = """{
   "text": {{ (flow.name ~ "/" ~ flow_run.name ~ ": " ~ flow_run.state.name)|tojson }},
@@ -28,6 +36,38 @@ PAYLOAD = """{
   "deployment": {{ (deployment.name if deployment else "")|tojson }},
   "url": {{ (flow_run|ui_url)|tojson }}
 }"""
+
+
+def mark_dead(within: timedelta) -> None:
+    """Let runs become "Crashed" of which nothing was heard for a time.
+
+    A process that is killed with its worker tells nobody: its run would stay "Running".
+
+    Args:
+        within: 10 seconds at least.
+    """
+    beat = "prefect.flow-run.heartbeat"
+    _replace(
+        Automation(
+            name=DEAD,
+            trigger=EventTrigger(
+                after={beat},
+                expect={beat, *(f"prefect.flow-run.{state}" for state in ENDS)},
+                match={"prefect.resource.id": "prefect.flow-run.*"},
+                for_each={"prefect.resource.id"},
+                posture=Posture.Proactive,
+                within=within,
+            ),
+            actions=[
+                ChangeFlowRunState(
+                    state=StateType.CRASHED,
+                    name="Crashed",
+                    force=False,
+                    message=f"nothing was heard of it for {within.total_seconds():.0f} seconds",
+                )
+            ],
+        )
+    )
 
 
 def register(url: str) -> None:
@@ -40,25 +80,30 @@ def register(url: str) -> None:
     block = Webhook(url=SecretStr(url), headers=SecretDict({"Content-Type": "application/json"}))
     block_id = cast("UUID", block.save("eilev", overwrite=True))
     for name, states in STATES.items():
-        _forget(f"eilev: a run is {name}")
-        Automation(
-            name=f"eilev: a run is {name}",
-            trigger=EventTrigger(
-                expect={f"prefect.flow-run.{state}" for state in states},
-                match={"prefect.resource.id": "prefect.flow-run.*"},
-            ),
-            actions=[CallWebhook(block_document_id=block_id, payload=PAYLOAD)],
-        ).create()
+        _replace(
+            Automation(
+                name=f"eilev: a run is {name}",
+                trigger=EventTrigger(
+                    expect={f"prefect.flow-run.{state}" for state in states},
+                    match={"prefect.resource.id": "prefect.flow-run.*"},
+                ),
+                actions=[CallWebhook(block_document_id=block_id, payload=PAYLOAD)],
+            )
+        )
 
 
-def _forget(name: str) -> None:
+def _replace(automation: Automation) -> None:
+    """Register it in place of those of its name."""
     with get_client(sync_client=True) as client:
-        for automation in client.read_automations_by_name(name):
-            client.delete_automation(automation.id)
+        for former in client.read_automations_by_name(automation.name):
+            client.delete_automation(former.id)
+    automation.create()
 
 
 def main() -> None:
-    """Register the address that the environment names."""
+    """Register what marks dead runs, and the address that the environment names."""
+    if seconds := get_current_settings().flows.heartbeat_frequency:
+        mark_dead(timedelta(seconds=MISSED * seconds))
     if url := os.environ.get(WEBHOOK):
         try:
             register(url)

@@ -8,6 +8,7 @@ PREFECT_SERVER_DATABASE_CONNECTION_URL names a PostgreSQL (docs/teams.md).
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -22,9 +23,12 @@ from flows.registration import POOL
 
 FOLDER = Path(".prefect")
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
-START_S = 180.0
+START_S = 600.0
 # A worker ends its runs before itself, and a run its stage (flows.commands.GRACE_S).
 STOP_S = 60.0
+# Seconds between a run's signs of life (the least that Prefect takes); see flows.alerts.
+HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+HEARTBEAT_S = "30"
 
 
 class LocalError(RuntimeError):
@@ -35,13 +39,14 @@ def up(port: int) -> str:
     """Start what does not run yet, register all deployments, and return the server's address."""
     environment = _environment(port)
     url = f"http://127.0.0.1:{port}"
-    if _running("server") and not _answers(url):
-        raise LocalError(f"a server runs, but not on port {port}: `make prefect-down` first")
-    if not _running("server"):
-        if _answers(url):
+    if _running("server"):
+        if not _taken(port):
+            raise LocalError(f"a server runs, but not on port {port}: `make prefect-down` first")
+    else:
+        if _taken(port):
             raise LocalError(f"port {port} is another server's: make prefect-up PREFECT_PORT=...")
         _start("server", ["server", "start", "--port", str(port)], environment)
-        _wait_until(lambda: _answers(url), "server")
+    _wait_until(lambda: _answers(url), "server")
     _register(environment)
     if not _running("worker"):
         start = datetime.now(UTC)
@@ -71,7 +76,7 @@ def _environment(port: int) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
-    return os.environ | own
+    return {HEARTBEAT: HEARTBEAT_S} | os.environ | own
 
 
 def _start(name: str, arguments: list[str], environment: dict[str, str]) -> None:
@@ -108,6 +113,15 @@ def _wait_until(ready: Callable[[], bool], name: str) -> None:
         time.sleep(0.3)
 
 
+def _taken(port: int) -> bool:
+    """Whether something listens there, however long it takes to answer."""
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def _answers(url: str) -> bool:
     try:
         health = httpx.get(f"{url}/api/health")
@@ -123,6 +137,7 @@ def _heard_since(start: datetime, url: str) -> bool:
         f"{url}/api/work_pools/{POOL}/workers/filter",
         json={},
         auth=(name, password) if colon else None,
+        timeout=START_S,
     )
     workers = found.raise_for_status().json()
     return any(datetime.fromisoformat(one["last_heartbeat_time"]) >= start for one in workers)

@@ -25,7 +25,6 @@ from prefect.client.schemas.objects import State
 from eilev.io import read_json
 from eilev.lineage.locks import read_lock
 from eilev.paths import METRICS, REPORT, VALIDATION
-from eilev.schema import SPLITS
 from flows.commands import PROGRESS_S
 
 CURVES = REPORT / "in_context_curves.svg"
@@ -133,6 +132,8 @@ def validation_summary(validation: dict[str, Any]) -> str:
 
 def accuracy_table(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     """One row per split and condition of metrics.json, one column per number of shots."""
+    from eilev.schema import SPLITS  # with pyarrow, which a run that shows nothing does without
+
     return [
         {"split": split, "condition": condition}
         | {shots: scores.get("action_accuracy") for shots, scores in curve["shots"].items()}

@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from tests.conftest import ROOT
 
-START_S = 400  # until the server answers
+START_S = 400  # until the server answers, on a machine with other work
 
 # Declared in neither graph order nor alphabetical order.
 DVC_YAML = """
@@ -57,11 +57,11 @@ class Prefect:
         subprocess.run(command(arguments), cwd=folder, env=self.env, check=True)
 
     @contextmanager
-    def service(self, *arguments: str, folder: Path) -> Iterator[None]:
+    def service(self, *arguments: str, folder: Path) -> Iterator[psutil.Process]:
         """The command in the background, ended with all that it started."""
         process = psutil.Popen(command(arguments), cwd=folder, env=self.env)
         try:
-            yield
+            yield process
         finally:
             end(process)
 

@@ -1,7 +1,11 @@
 """Automations on a real server, and a real receiver of what they send."""
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
@@ -9,13 +13,24 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.states import Scheduled
 from pydantic import ValidationError
 
-from flows.alerts import STATES, register
+from flows.alerts import STATES, mark_dead, register
 from flows.pipeline import pipeline
+from tests.flows.test_pipeline import child_environment
 
 pytestmark = pytest.mark.usefixtures("prefect")
+
+
+@pytest.fixture
+def client() -> Iterator[SyncPrefectClient]:
+    """Of a server that has no automations afterwards."""
+    with get_client(sync_client=True) as client:
+        yield client
+        for automation in client.read_automations():
+            client.delete_automation(automation.id)
 
 
 @pytest.fixture
@@ -36,20 +51,51 @@ def receiver() -> Iterator[tuple[str, Queue[Any]]]:
     server.server_close()
 
 
-def test_a_failed_run_calls_the_webhook(project: Path, receiver: tuple[str, Queue[Any]]) -> None:
+def test_a_failed_run_calls_the_webhook(
+    project: Path, client: SyncPrefectClient, receiver: tuple[str, Queue[Any]]
+) -> None:
     url, posted = receiver
     register("http://127.0.0.1:9/")
     register(url)  # in its place
     (project / "second.sh").write_text("echo 'error: x.mp4: \"broken\"'\nexit 3\n")
     pipeline(["second"], return_state=True)
     call = posted.get(timeout=60)
-    with get_client(sync_client=True) as client:
-        automations = client.read_automations()
-        for automation in automations:
-            client.delete_automation(automation.id)
-    assert len(automations) == len(STATES)
+    assert len(client.read_automations()) == len(STATES)
     assert call["state"] == "Failed"
     assert "stage 'second' failed: x.mp4: \"broken\"" in call["message"]
+
+
+@pytest.mark.usefixtures("client")
+def test_a_killed_run_crashes_and_calls_the_webhook(
+    project: Path, receiver: tuple[str, Queue[Any]]
+) -> None:
+    url, posted = receiver
+    register(url)
+    mark_dead(timedelta(seconds=10))
+    (project / "second.sh").write_text("touch begun\nsleep 600\n")
+    process = subprocess.Popen([sys.executable, "-m", "flows.pipeline"], env=child_environment())
+    while not (project / "begun").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    call = posted.get(timeout=120)
+    assert call["state"] == "Crashed"
+    assert call["message"] == "nothing was heard of it for 10 seconds"
+
+
+def test_a_late_run_calls_the_webhook(
+    client: SyncPrefectClient, receiver: tuple[str, Queue[Any]]
+) -> None:
+    url, posted = receiver
+    register(url)
+    deployment = client.create_deployment(client.create_flow(pipeline), "without-a-worker")
+    due = Scheduled(scheduled_time=datetime.now(UTC) - timedelta(minutes=1))
+    client.create_flow_run_from_deployment(deployment, state=due)
+    call = posted.get(timeout=60)
+    client.delete_deployment(deployment)
+    assert call["state"] == "Late"
+    assert call["deployment"] == "without-a-worker"
 
 
 def test_what_is_no_address_is_refused() -> None:
