@@ -1,5 +1,6 @@
 """Runs the suites, builds the Data Docs, and says what failed."""
 
+import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
@@ -32,9 +33,9 @@ _SUBJECTS = ("rows", "columns", "figures", "repeats")
 # What the rows of a piece do not tell.
 _OF_COLUMNS = (
     core.ExpectTableRowCountToBeBetween,
-    core.ExpectColumnValuesToBeUnique,
     core.ExpectColumnProportionOfNonNullValuesToBeBetween,
 )
+_UNIQUE = (core.ExpectColumnValuesToBeUnique, core.ExpectCompoundColumnsToBeUnique)
 
 # Columns that name a row, the first that a table has.
 _ROW_NAMES = ("query", "narration_id")
@@ -65,9 +66,9 @@ class Table:
 
     Attributes:
         pieces: its rows, some at a time; read once.
-        columns: those that are looked at as a whole, where the table can be held.
-        figures: of the whole table (eilev.validation.figures), once the pieces have been read.
-        repeats: the rows whose question is asked more than once, likewise.
+        columns: those that are looked at as a whole, once the pieces have been read.
+        figures: of the whole table (eilev.validation.figures), likewise.
+        repeats: the rows that occur more than once, likewise.
     """
 
     pieces: Iterable[pd.DataFrame]
@@ -89,6 +90,8 @@ def run_suites(
     Returns:
         The outcome of every expectation, in the order of the suites.
     """
+    # What is there already is not looked at after every piece.
+    gc.freeze()
     context = make_context(docs)
     source = context.data_sources.add_pandas("tables")
     outcomes = []
@@ -100,6 +103,7 @@ def run_suites(
         key = ValidationResultIdentifier(suite_id, RUN, result.batch_id)
         context.validation_results_store.store_validation_results(result, key)
         outcomes += [_outcome(suite.name, item) for item in result.results]
+    gc.unfreeze()
     context.build_data_docs()
     settle_pages(docs)
     return outcomes
@@ -126,7 +130,7 @@ def _check(
     if "repeats" in groups and table.repeats:
         result = _validate(groups["repeats"], table.repeats(), batch)
         for each in result.results:
-            # All other rows are asked once.
+            # All other rows occur once.
             each.result = with_percents({**each.result, "element_count": num_rows})
         found += result.results
     return _join(suite, found, result)
@@ -139,7 +143,7 @@ def _by_subject(suite: ExpectationSuite) -> dict[str, ExpectationSuite]:
     for expectation in map(copy, suite.expectations):
         if isinstance(expectation, ExpectPropertyBetween):
             groups["figures"].append(expectation)
-        elif isinstance(expectation, core.ExpectCompoundColumnsToBeUnique):
+        elif isinstance(expectation, _UNIQUE):
             groups["repeats"].append(expectation)
         elif isinstance(expectation, _OF_COLUMNS):
             groups["columns"].append(expectation)
@@ -153,7 +157,11 @@ def _validate(
 ) -> ExpectationSuiteValidationResult:
     parameters = {"dataframe": frame}
     validator = Validator(batch, batch_parameters=parameters, result_format=_result_format(frame))
-    return validator.validate_expectation_suite(suite)
+    result = validator.validate_expectation_suite(suite)
+    # Validators are cycles that hold their frames: dozens of pieces, until Python looks for them.
+    del validator
+    gc.collect()
+    return result
 
 
 def _join(
