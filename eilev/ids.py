@@ -16,6 +16,8 @@ from eilev.parquet import text_array
 
 # Ids that are Python objects at once.
 _CHUNK = 1 << 14
+# Ids that are looked for at once.
+_FOUND = 1 << 18
 
 T = TypeVar("T")
 
@@ -61,8 +63,14 @@ class Ids:
 
     def find(self, wanted: "Iterable[str] | pa.StringArray") -> NDArray[np.int64]:
         """First place of each of some ids, -1 for one that is not there."""
+        array = id_array(wanted)
+        starts = range(0, len(array), _FOUND)
+        parts = [self._find(array[start : start + _FOUND]) for start in starts]
+        return np.concatenate([np.empty(0, np.int64), *parts])
+
+    def _find(self, wanted: "pa.StringArray") -> NDArray[np.int64]:
         # Episodes show a clip many times.
-        encoded: Any = id_array(wanted).dictionary_encode()
+        encoded: Any = wanted.dictionary_encode()
         distinct = encoded.dictionary
         places = np.full(len(distinct) + 1, -1, np.int64)  # the last one is that of an empty id
         if len(self) and len(distinct):

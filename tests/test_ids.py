@@ -1,5 +1,8 @@
 """Ids found among many, without a Python object for each."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -10,7 +13,7 @@ from eilev.ids import ById, Ids
 
 
 @pytest.mark.parametrize("given", [list, pa.array, pd.Series])
-def test_every_id_is_found_where_it_stands_first(given):
+def test_every_id_is_found_where_it_stands_first(given: Callable[[list[str]], Any]) -> None:
     names = [f"clip {number}" for number in range(40_000)]
     ids = Ids(given([*names, names[7]]))
     order = np.random.default_rng(0).permutation(len(names))
@@ -22,14 +25,14 @@ def test_every_id_is_found_where_it_stands_first(given):
     assert not Ids(names).has_repeats
 
 
-def test_nothing_to_find_or_to_find_it_in():
+def test_nothing_to_find_or_to_find_it_in() -> None:
     assert Ids([]).find(["a"]).tolist() == [-1]
     assert Ids(["a"]).find([]).tolist() == []
     assert Ids(["a"]).find(pa.array([None, "a"], pa.string())).tolist() == [-1, 0]
     assert not Ids([]).has_repeats
 
 
-def test_different_ids_of_one_hash_are_told_apart(monkeypatch):
+def test_different_ids_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     real = module._hash
     zeros = lambda ids, seed: real(ids, seed) if seed else np.zeros(len(ids), np.uint64)  # noqa: E731
     monkeypatch.setattr(module, "_hash", zeros)
@@ -39,7 +42,7 @@ def test_different_ids_of_one_hash_are_told_apart(monkeypatch):
     assert Ids(["b", "b"]).find(["c", "b"]).tolist() == [-1, 0]
 
 
-def test_values_by_id():
+def test_values_by_id() -> None:
     texts: ById[str] = ById(Ids(["b", "a"]), pa.array(["second", "first"]))
     assert texts.take(["a", "b", "a"]) == ["first", "second", "first"]
     assert [*texts] == ["second", "first"]

@@ -1,10 +1,11 @@
 """From tables and clips to what the trainer takes: codec, model, datasets, fingerprint."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -206,5 +207,5 @@ def _text_and_pixels(
     # Episodes whose words are permuted may inflect a word as no narration does.
     pieces = (piece for table in episodes.values() for piece in table.to_batches())
     told = (text for piece in pieces for text in pc.list_flatten(piece["narrations"]).to_pylist())
-    texts = chain(narrations, config.prompts, told, new_word_forms())
+    texts: Iterable[Any] = chain(narrations, config.prompts, told, new_word_forms())
     return train_word_codec(texts), Preprocessing(scratch.image_size)

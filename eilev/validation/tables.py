@@ -220,16 +220,21 @@ def _checked_pieces(
 ) -> Iterator[pd.DataFrame]:
     start = 0
     for piece in pieces:
-        episodes = piece.to_pandas()
-        items = lay_out(episodes, facts)
-        columns = measures.episode_columns(episodes, items, facts)
-        counts = tally(columns, measures.item_columns(items))
-        counted.counts = counts if counted.counts is None else add_up(counted.counts, counts)
-        counted.repeats.add(episodes, items.clip[items.is_query])
-        table = _checked_columns(columns, episodes, items, facts, split)
+        table = _checked(piece.to_pandas(), facts, split, counted)
         table.index = pd.RangeIndex(start, start + len(table))
         start += len(table)
         yield table
+
+
+def _checked(
+    episodes: pd.DataFrame, facts: ClipFacts, split: Split, counted: Counted
+) -> pd.DataFrame:
+    items = lay_out(episodes, facts)
+    columns = measures.episode_columns(episodes, items, facts)
+    counts = tally(columns, measures.item_columns(items))
+    counted.counts = counts if counted.counts is None else add_up(counted.counts, counts)
+    counted.repeats.add(episodes, items.clip[items.is_query])
+    return _checked_columns(columns, episodes, items, facts, split)
 
 
 def _checked_columns(
