@@ -72,7 +72,7 @@ def work(video: Path, seconds: float, spacing_s: float, one_by_one: bool) -> dic
         writer = ShardWriter(Path(folder), 0)
         for first in range(0, len(wanted), JOB_CLIPS):
             part = wanted[first : first + JOB_CLIPS]
-            job = Job(str(video), tuple(range(len(part))), part)
+            job = Job(str(video), tuple(range(len(part))), part, path=str(video))
             cuts = [cut for _, cut in cutter(job, no_deadline)]
             if any(cut.error for cut in cuts):
                 raise SystemExit(f"{cuts}")

@@ -25,6 +25,7 @@ from eilev import paths, schema
 from eilev.clips.store import ClipStore
 from eilev.config.section import load_section
 from eilev.config.train import TrainConfig
+from eilev.inputs.episode import narrations_by_id
 from eilev.parquet import read_table
 from eilev.training.resume import Resumption
 from eilev.training.setup import make_accelerator, set_up
@@ -74,7 +75,7 @@ def work(num_threads: int, num_steps: int, phase: str, views: int, folder: Path)
         split: pa.Table.from_pandas(table, schema=schema.EPISODES, preserve_index=False)
         for split, table in (("train", drawn), ("val", val_episodes.head(8)))
     }
-    setup = set_up(config, narrations, episodes, ClipStore(paths.CLIPS))
+    setup = set_up(config, narrations_by_id(narrations), episodes, ClipStore(paths.CLIPS))
     clock = Clock()
     # All processes share it: what frozen eyes see lies there.
     resumption = Resumption(folder, {})

@@ -1,6 +1,6 @@
 """Tables as Parquet files: their columns checked on the way in and out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
 def read_batches(
     path: Path, schema: pa.Schema, columns: Sequence[str] | None = None, rows: int = BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:
-    """Read a Parquet file piece by piece, so that its size does not matter.
+    """Read a Parquet file piece by piece, so that its size does not matter; one piece at least.
 
     Args:
         path: What `write_tables` wrote.
@@ -84,9 +84,27 @@ def read_batches(
     """
     names = list(columns or schema.names)
     with _open(path, schema) as file:
+        if not file.metadata.num_rows:
+            yield pa.RecordBatch.from_pylist([], schema=file.schema_arrow).select(names)
         # Columns of one file are decoded by one thread: it is not ahead of who takes the pieces.
         for batch in file.iter_batches(rows, columns=names, use_threads=False):
             yield batch.select(names)
+
+
+def hold(pieces: Iterable[pa.RecordBatch], few: Collection[str]) -> pd.DataFrame:
+    """Hold rows of pieces, at least one, in little memory.
+
+    Args:
+        pieces: Rows of one schema, such as `read_batches` reads.
+        few: Columns of few different texts, which become pandas' categories.
+    """
+    return pa.Table.from_batches(_numbered(piece, few) for piece in pieces).to_pandas()
+
+
+def _numbered(piece: pa.RecordBatch, few: Collection[str]) -> pa.RecordBatch:
+    columns = zip(piece.schema.names, piece.columns, strict=True)
+    held = {name: c.dictionary_encode() if name in few else c for name, c in columns}
+    return pa.RecordBatch.from_pydict(held)
 
 
 def _open(path: Path, schema: pa.Schema) -> pq.ParquetFile:

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm import tqdm
 
 from eilev.clips.frame_choice import Frames
+from eilev.ids import id_array
 
 # The synthetic source's clips take about 75 MB; where clips take more than this, each batch reads
 # its own from the memory-mapped shards.
@@ -33,18 +36,18 @@ class ClipCache:
     def __init__(
         self,
         source: ClipSource,
-        clip_ids: Iterable[str],
+        clip_ids: "Iterable[str] | pa.StringArray",
         max_bytes: int = MAX_CACHE_BYTES,
         show_progress: bool = True,
     ):
         self._source = source
-        ids = sorted(set(clip_ids))
-        first = source[ids[0]]
+        ids = pc.unique(id_array(clip_ids))
+        first = source[str(ids[0])]
         self.cached = first.nbytes * len(ids) <= max_bytes
         if self.cached:
-            self._row_of = {clip_id: row for row, clip_id in enumerate(ids)}
+            self._row_of = {clip_id: row for row, clip_id in enumerate(map(str, ids))}
             self._frames = np.empty((len(ids), *first.shape), np.uint8)
-            bar = tqdm(ids, desc="decode clips", unit="clip", disable=not show_progress)
+            bar = tqdm(self._row_of, desc="decode clips", unit="clip", disable=not show_progress)
             for row, clip_id in enumerate(bar):
                 self._frames[row] = source[clip_id]
 

@@ -1,6 +1,6 @@
 """Episodes tables laid out as one row per narrated clip, for measuring and checking."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar, cast
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from eilev.distributions.properties import random_shares
 from eilev.episodes.classes import MISSING, Bools, Floats, Ints, encode_classes, pair_keys
-from eilev.episodes.meaning import Rewriter, WordReader, make_rewriter
+from eilev.episodes.meaning import Rewriter, Texts, WordReader, make_rewriter, texts_of
+from eilev.ids import Ids
 
-Texts = NDArray[np.object_]
 _Array = TypeVar("_Array", bound=NDArray[Any])
 
 
@@ -24,7 +24,7 @@ class ClipFacts:
     What episodes are measured against is worked out once, however many pieces they come in.
     """
 
-    ids: "pd.Index[str]"
+    ids: Ids
     verbs: Ints
     nouns: Ints
     # The narrator's words, empty where there is none.
@@ -87,36 +87,42 @@ class Items:
 
 
 def gather_facts(
-    narrations: pd.DataFrame, split: pd.DataFrame, decoded_ids: Collection[str]
+    narrations: pd.DataFrame, split: pd.DataFrame, decoded_ids: Iterable[str]
 ) -> ClipFacts:
     """Collect what episodes are measured and checked against.
 
     Args:
-        narrations: rows of schema.NARRATIONS.
+        narrations: rows of schema.NARRATIONS, each id once.
         split: rows of schema.SPLIT.
         decoded_ids: narration ids that have frames.
+
+    Raises:
+        ValueError: a narration is in the split twice.
     """
-    clips = narrations.merge(split, on="narration_id", how="left", validate="one_to_one")
-    decoded = clips["narration_id"].isin(decoded_ids).to_numpy()
-    is_train = decoded & (clips["split"] == "train").to_numpy(dtype=np.bool_)
+    ids = Ids(narrations["narration_id"])
+    decoded = np.zeros(len(ids), np.bool_)
+    decoded[_known(ids.find(decoded_ids))] = True
+    splits = np.full(len(ids), "", object)
+    places = ids.find(split["narration_id"])
+    if twice := np.flatnonzero(np.bincount(_known(places)) > 1).tolist():
+        raise ValueError(
+            f"the split has the narration '{ids[twice[0]]}' twice; run the split stage again"
+        )
+    splits[_known(places)] = texts_of(split["split"], "")[places >= 0]
     return ClipFacts(
-        # Of objects: looked up in pieces, texts of Arrow would become objects every time.
-        ids=pd.Index(clips["narration_id"].to_numpy(dtype=object), dtype=object),
-        verbs=encode_classes(clips["verb_class"])[0],
-        nouns=encode_classes(clips["noun_class"])[0],
-        verb_words=_texts(clips["verb_word"]),
-        noun_words=_texts(clips["noun_word"]),
-        splits=_texts(clips["split"]),
+        ids=ids,
+        verbs=encode_classes(narrations["verb_class"])[0],
+        nouns=encode_classes(narrations["noun_class"])[0],
+        verb_words=texts_of(narrations["verb_word"], ""),
+        noun_words=texts_of(narrations["noun_word"], ""),
+        splits=splits,
         decoded=decoded,
-        rewriter=make_rewriter(clips, is_train),
+        rewriter=make_rewriter(narrations, decoded & (splits == "train")),
     )
 
 
-def _texts(column: pd.Series) -> Texts:
-    """Equal texts are one object: there are few words, and as many rows as narrations."""
-    codes, names = pd.factorize(column.fillna(""))
-    texts: Texts = np.asarray(names, dtype=object)[codes]
-    return texts
+def _known(places: Ints) -> Ints:
+    return places[places >= 0]
 
 
 def facts_of(values: _Array, clip: Ints, missing: object) -> _Array:
@@ -135,9 +141,9 @@ def lay_out(episodes: pd.DataFrame, facts: ClipFacts) -> Items:
     ids = np.empty(is_query.size, dtype=object)
     ids[is_query] = episodes["query"].to_numpy(dtype=object)
     ids[~is_query] = [clip for context in episodes["context"] for clip in context]
-    clip: Ints = facts.ids.get_indexer(pd.Index(ids)).astype(np.int64)
+    clip = facts.ids.find(ids)
     number, unknown = clip.copy(), clip < 0
-    number[unknown] = facts.ids.size + pd.factorize(ids[unknown])[0]
+    number[unknown] = len(facts.ids) + pd.factorize(ids[unknown])[0]
     verb_words, noun_words, is_foreign = _read_words(episodes["narrations"], sizes, clip, facts)
     return Items(
         episode=np.repeat(np.arange(sizes.size), sizes),

@@ -32,9 +32,11 @@ def encode_classes(classes: pd.Series) -> tuple[Ints, list[str]]:
         >>> codes.tolist(), names
         ([1, -1, 0, -2, 1], ['cut', 'wash'])
     """
-    names = sorted(set(classes.dropna()) - {OTHER_VERB})
+    numbers, found = pd.factorize(classes)
+    names = sorted(set(found) - {OTHER_VERB})
     codes = {name: code for code, name in enumerate(names)} | {OTHER_VERB: CATCH_ALL}
-    return classes.map(codes).fillna(MISSING).to_numpy("int64"), names
+    # The last one is that of an empty value, which is numbered -1.
+    return np.array([*(codes[name] for name in found), MISSING], np.int64)[numbers], names
 
 
 def shares_class(query: Ints, item: Ints) -> Bools:

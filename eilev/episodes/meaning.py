@@ -11,10 +11,10 @@ invented   renamed, in words that no narrator has
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from sys import intern
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from eilev.episodes.classes import MISSING, Bools, Floats, Ints, encode_classes
@@ -22,6 +22,9 @@ from eilev.episodes.draws import draw_distinct, shuffle
 from eilev.language.lexicon import Lexicon
 from eilev.language.new_words import INVENTED_NOUNS, INVENTED_VERBS, NEW_NOUNS, NEW_VERBS
 from eilev.language.templates import Slot, Template, inflect, make_template
+from eilev.parquet import text_array
+
+Texts = NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,17 @@ class Vocabulary:
 class Rewriter:
     """Narrations ready to be written with other words."""
 
-    # Narration, verb word and noun word of each clip (num_clips,); None: no word to replace.
-    narrations: tuple[tuple[str, str | None, str | None], ...]
+    # Narration of each clip (num_clips,).
+    narrations: "pa.StringArray"
+    # Verb word and noun word of each clip (num_clips,); None: no word to replace.
+    words: tuple[Texts, Texts]
     verbs: Vocabulary
     nouns: Vocabulary
 
     def template(self, clip: int) -> Template:
         """The clip's narration, taken apart."""
-        return make_template(*self.narrations[clip])
+        verbs, nouns = self.words
+        return make_template(self.narrations[clip].as_py(), verbs[clip], nouns[clip])
 
 
 def make_rewriter(narrations: pd.DataFrame, is_train: Bools) -> Rewriter:
@@ -61,8 +67,8 @@ def make_rewriter(narrations: pd.DataFrame, is_train: Bools) -> Rewriter:
         narrations: rows of schema.NARRATIONS, one per clip.
         is_train: which of them are training clips (num_clips,).
     """
-    everywhere = Lexicon.from_narrations(narrations)
-    train = Lexicon.from_narrations(narrations[is_train])
+    named = narrations[["verb_class", "noun_class", "verb_word", "noun_word"]]
+    everywhere, train = Lexicon.from_narrations(named), Lexicon.from_narrations(named[is_train])
     canonical = {
         "verb": (everywhere.canonical_verbs, train.canonical_verbs),
         "noun": (everywhere.canonical_nouns, train.canonical_nouns),
@@ -70,19 +76,26 @@ def make_rewriter(narrations: pd.DataFrame, is_train: Bools) -> Rewriter:
     verbs, nouns = (
         _vocabulary(narrations, is_train, part, *words) for part, words in canonical.items()
     )
-    verb_words, noun_words = (
-        # Equal words are one object.
-        [
-            intern(word) if code >= 0 else None
-            for word, code in zip(words, vocabulary.codes, strict=True)
-        ]
-        for words, vocabulary in (
-            (narrations["verb_word"], verbs),
-            (narrations["noun_word"], nouns),
-        )
+    words = (
+        _replaceable(narrations["verb_word"], verbs),
+        _replaceable(narrations["noun_word"], nouns),
     )
-    parts = zip(narrations["narration"], verb_words, noun_words, strict=True)
-    return Rewriter(tuple(parts), verbs, nouns)
+    return Rewriter(text_array(narrations["narration"]), words, verbs, nouns)
+
+
+def _replaceable(column: pd.Series, vocabulary: Vocabulary) -> Texts:
+    words = texts_of(column, None)
+    words[vocabulary.codes < 0] = None
+    return words
+
+
+def texts_of(column: pd.Series, missing: str | None) -> Texts:
+    """Texts of a column, `missing` where it has none; equal ones are one object.
+
+    There are few words, and as many rows as narrations.
+    """
+    codes, names = pd.factorize(column)
+    return np.array([*names, missing], dtype=object)[codes]
 
 
 def with_new_words(rewriter: Rewriter) -> Rewriter:

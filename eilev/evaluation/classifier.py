@@ -6,11 +6,13 @@ classified apart, so an action that was never trained on can still be put togeth
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -18,8 +20,10 @@ from tqdm import tqdm
 
 from eilev.evaluation.class_f1 import f1_scores
 from eilev.evaluation.curves import Questions
-from eilev.evaluation.judge import known_classes
+from eilev.evaluation.judge import has_classes, known_classes
 from eilev.evaluation.scores import accuracies
+from eilev.evaluation.trials import rows_of
+from eilev.ids import id_array
 from eilev.inputs.episode import clip_ids_of
 from eilev.inputs.preprocess import preprocess
 from eilev.model.checkpoint import LoadedModel
@@ -98,11 +102,12 @@ def training_clips(
         max_clips: most clips.
         rng: Source of the choice, where there are more.
     """
-    classes = known_classes(narrations)
-    known = [clip_id for clip_id in clip_ids_of(episodes) if clip_id in classes]
-    if len(known) <= max_clips:
-        return known
-    return [known[place] for place in np.sort(rng.choice(len(known), max_clips, replace=False))]
+    classified = id_array(narrations["narration_id"][has_classes(narrations)])
+    shown = clip_ids_of(episodes)
+    known = shown.filter(pc.is_in(shown, value_set=classified))
+    if len(known) > max_clips:
+        known = known.take(np.sort(rng.choice(len(known), max_clips, replace=False)))
+    return [str(clip_id) for clip_id in known]
 
 
 def classifier_baseline(
@@ -119,7 +124,8 @@ def classifier_baseline(
         What it learnt from, and for each split its accuracies and F1 on the queries that have
         classes. A class that training has no clip of is always wrong.
     """
-    classes = known_classes(questions.narrations)
+    asked = chain.from_iterable(table["query"] for table in questions.episodes.values())
+    classes = known_classes(rows_of(questions.narrations, {*learnt, *asked}))
     seen = video_features(loaded, learnt, questions)
     verbs, nouns = (fit(seen, [classes[clip][part] for clip in learnt]) for part in (0, 1))
     scores: dict[str, Any] = {

@@ -75,16 +75,17 @@ def evaluate(loaded: LoadedModel, questions: Questions) -> Evaluation:
         ValueError: there are no episodes of any condition.
     """
     config, narrations = questions.config, questions.narrations
-    shown = clip_ids_of(map(pa.Table.from_pandas, questions.episodes.values()))
+    tables = map(pa.Table.from_pandas, questions.episodes.values())
+    shown = [str(clip_id) for clip_id in clip_ids_of(tables)]
     features = encode_clips(loaded, questions.frames, shown, config.batch_size, questions.device)
-    judge = Judge(narrations)
-    tables = []
+    judge = Judge(narrations, shown)
+    judged = []
     for number, (split, rows) in enumerate(questions.episodes.items()):
         rng = np.random.default_rng([config.seed, number])
         trials = build_trials(rows, narrations, config.conditions, rng)
         generated = generate_narrations(trials, loaded, features, config)
-        tables.append(judge.table(split, trials, generated))
-    predictions = pd.concat(tables, ignore_index=True)
+        judged.append(judge.table(split, trials, generated))
+    predictions = pd.concat(judged, ignore_index=True)
     if predictions.empty:
         raise ValueError("there is no episode of any of evaluate.conditions: nothing to evaluate")
     lacking = unavailable(questions.summary, config.conditions, config.splits)
@@ -142,22 +143,27 @@ def _score(cell: pd.DataFrame) -> dict[str, Any]:
 
     count: judged queries, behind the accuracies and F1. unscored: those that could not be judged;
     the text metrics are over all. confidence: mean over the judged; calibration_error: of the
-    action. docs/evaluation.md defines each.
+    action; both null where that of a judged one is not known. docs/evaluation.md defines each.
     """
     judged = cell[cell["scored"]]
-    right = judged["verb_correct"] & judged["noun_correct"]
     references, generated = cell["narration"].tolist(), cell["generated"].tolist()
     return {
         **accuracies(judged["verb_correct"].tolist(), judged["noun_correct"].tolist()),
         "rouge_l": rouge_l(references, generated),
         "bleu": bleu(references, generated),
-        "confidence": float(judged["confidence"].mean()) if len(judged) else None,
-        "calibration_error": calibration_error(judged["confidence"], right),
+        **_confidence(judged),
         "count": len(judged),
         "unscored": len(cell) - len(judged),
         **_class_f1(judged),
         **mean_scores(cell),
     }
+
+
+def _confidence(judged: pd.DataFrame) -> dict[str, float | None]:
+    sure, right = judged["confidence"], judged["verb_correct"] & judged["noun_correct"]
+    if judged.empty or sure.isna().any():
+        return {"confidence": None, "calibration_error": None}
+    return {"confidence": float(sure.mean()), "calibration_error": calibration_error(sure, right)}
 
 
 def _class_f1(judged: pd.DataFrame) -> dict[str, float | None]:

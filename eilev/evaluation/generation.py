@@ -25,8 +25,8 @@ class Generated:
     """A narration and how sure the model was of it."""
 
     sentence: str
-    # Probability of the whole sentence, the product of its tokens', in [0, 1].
-    confidence: float
+    # Probability of the whole sentence, the product of its tokens', in [0, 1]; None: not known.
+    confidence: float | None
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 """Which generated words are right, and which classes they stand for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from eilev.episodes.classes import Bools
 from eilev.evaluation.generation import Generated
 from eilev.evaluation.probes import majority_word
 from eilev.evaluation.scores import RightWords, WordFinder
-from eilev.evaluation.trials import Trial
+from eilev.evaluation.trials import Trial, rows_of
 from eilev.language.lexicon import Lexicon
 from eilev.language.new_words import NEW_NOUNS, NEW_VERBS
 from eilev.schema import OTHER_VERB, Split
@@ -25,14 +27,18 @@ class Judge:
     counts for each of its classes; nouns likewise. Where an episode re-assigns the words (meanings
     `permuted` and `renamed`), those are right that it uses for the query's classes. A query
     without verb or noun class, or of the catch-all verb, is not judged.
+
+    Args:
+        narrations: schema.NARRATIONS.
+        shown: Clips of the trials, where these are few of the narrations.
     """
 
-    def __init__(self, narrations: pd.DataFrame):
+    def __init__(self, narrations: pd.DataFrame, shown: Collection[str] | None = None):
         lexicon = Lexicon.from_narrations(narrations)
         self._verb_words, self._noun_words = lexicon.verb_words, lexicon.noun_words
         self._meanings = (_inverse(lexicon.verb_words), _inverse(lexicon.noun_words))
         self._find = WordFinder(lexicon, NEW_VERBS, NEW_NOUNS).find
-        self._classes = known_classes(narrations)
+        self._classes = known_classes(narrations if shown is None else rows_of(narrations, shown))
 
     def answer(self, trial: Trial) -> RightWords | None:
         """Return the words that are right for a trial's query; None where it is not judged."""
@@ -112,10 +118,16 @@ class Judge:
 
 def known_classes(narrations: pd.DataFrame) -> dict[str, tuple[str, str]]:
     """Verb and noun class of each narration that has both; the catch-all verb is none."""
-    whole = narrations.dropna(subset=["verb_class", "noun_class"])
-    whole = whole[whole["verb_class"] != OTHER_VERB]
+    whole = narrations[has_classes(narrations)]
     classes = zip(whole["verb_class"], whole["noun_class"], strict=True)
     return dict(zip(whole["narration_id"], classes, strict=True))
+
+
+def has_classes(narrations: pd.DataFrame) -> Bools:
+    """Whether each narration has a verb class, the catch-all verb being none, and a noun class."""
+    verbs, nouns = narrations["verb_class"], narrations["noun_class"]
+    whole: Bools = (verbs.notna() & nouns.notna() & (verbs != OTHER_VERB)).to_numpy(np.bool_)
+    return whole
 
 
 def _inverse(words_of: Mapping[str, frozenset[str]]) -> _Meanings:

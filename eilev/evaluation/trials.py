@@ -1,8 +1,9 @@
 """Which narrations are generated: the episodes of a split under every condition."""
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from eilev.config.conditions import CONDITIONS, shown
 from eilev.episodes.availability import why_not
 from eilev.episodes.meaning import make_rewriter, with_new_words, write_permuted
+from eilev.ids import Ids
 from eilev.inputs.episode import episode_texts
 
 
@@ -59,7 +61,8 @@ def build_trials(
         conditions: Wanted ones, which may bring others along.
         rng: Source of the derangements and of the new words.
     """
-    table = narrations.set_index("narration_id")
+    clip_ids = {*episodes["query"], *chain.from_iterable(episodes["context"])}
+    table = rows_of(narrations, clip_ids).set_index("narration_id")
     texts = table["narration"].to_dict()
     action_of = _actions(table)
     trials = []
@@ -76,19 +79,24 @@ def build_trials(
     return trials
 
 
+def rows_of(narrations: pd.DataFrame, clip_ids: Collection[str]) -> pd.DataFrame:
+    """Rows of some clips: what becomes Python objects is what of the narrations is shown."""
+    return narrations[narrations["narration_id"].isin(clip_ids)]
+
+
 def _in_new_words(
     episodes: pd.DataFrame, narrations: pd.DataFrame, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Episodes told in words that occur nowhere in training, one for each class."""
     everywhere = np.ones(len(narrations), dtype=np.bool_)
     rewriter = with_new_words(make_rewriter(narrations, everywhere))
-    place_of = pd.Series(np.arange(len(narrations)), index=narrations["narration_id"])
+    ids = Ids(narrations["narration_id"])
     pieces = []
     for shots, rows in episodes.groupby("shots"):
-        ids = [
+        shown = [
             [*context, query] for context, query in zip(rows["context"], rows["query"], strict=True)
         ]
-        clips = place_of[np.ravel(ids)].to_numpy().reshape(len(rows), -1)
+        clips = ids.find(np.ravel(shown)).reshape(len(rows), -1)
         uniforms = rng.random((len(rows), 4 * (int(str(shots)) + 1)))
         told = pd.Series(write_permuted(rewriter, clips, uniforms), index=rows.index)
         pieces.append(rows.assign(meaning="permuted", narrations=told))

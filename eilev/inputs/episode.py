@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from eilev.ids import ById, Ids
 from eilev.inputs.interleave import Layout, interleave
 from eilev.inputs.tokenizer import TextCodec
 from eilev.inputs.turns import Turn
+from eilev.parquet import text_array
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,11 @@ def episode_texts(
     return [narrations[clip_id] for clip_id in clip_ids]
 
 
+def narrations_by_id(narrations: pd.DataFrame) -> ById[str]:
+    """The sentences of a table of narrations (schema.NARRATIONS) by their ids."""
+    return ById(Ids(narrations["narration_id"]), text_array(narrations["narration"]))
+
+
 def make_layout(
     texts: Sequence[str], episode_format: EpisodeFormat, rng: np.random.Generator
 ) -> Layout:
@@ -63,10 +71,16 @@ def make_layout(
     )
 
 
-def clip_ids_of(episodes: Iterable[pa.Table | pa.RecordBatch]) -> list[str]:
+def clip_ids_of(episodes: Iterable[pa.Table | pa.RecordBatch]) -> "pa.StringArray":
     """Return every narration id that pieces of an episodes table show, sorted."""
-    shown: set[Any] = set()
+    shown: Any = pa.array([], pa.string())
+    # Ids that have come since: as many as are known already, so that few are compared twice.
+    new: list[Any] = []
     for piece in episodes:
-        for ids in (piece["query"], pc.list_flatten(piece["context"])):
-            shown.update(pc.unique(ids).to_pylist())
-    return sorted(shown)
+        shown_here = (piece["query"], pc.list_flatten(piece["context"]))
+        new += [pc.unique(ids).cast(pa.string()) for ids in shown_here]
+        if sum(map(len, new)) > len(shown):
+            shown, new = pc.unique(pa.concat_arrays([shown, *new])), []
+    shown = pc.unique(pa.concat_arrays([shown, *new]))
+    in_order: pa.StringArray = shown.take(pc.sort_indices(shown))
+    return in_order

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from eilev.clips.frame_choice import uniform_indices
-from eilev.clips.store import ROWS_PER_BATCH, ClipStore
+from eilev.clips.store import ClipStore
 from eilev.evaluation.trials import Trial
 
 Send = Literal["video", "images"]
@@ -54,9 +54,7 @@ class StoredJpegs(ClipStore):
         Raises:
             KeyError: the narration has no clip or does not exist.
         """
-        shard, row = self._places[narration_id]
-        batch = self._shard(shard).get_batch(row // ROWS_PER_BATCH)
-        frames: list[bytes] = batch.column("frames")[row % ROWS_PER_BATCH].as_py()
+        frames: list[bytes] = self._stored(narration_id).as_py()
         return frames
 
 

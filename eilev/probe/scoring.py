@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from eilev import schema
 from eilev.evaluation.baselines import majority_baseline
-from eilev.evaluation.curves import Evaluation, cells, summarise
+from eilev.evaluation.curves import cells, summarise
 from eilev.evaluation.generation import Generated
 from eilev.evaluation.judge import Judge, known_classes
 from eilev.evaluation.probes import majority_word
@@ -74,37 +74,20 @@ def score(questions: Questions, answers: Mapping[Shown, Answer]) -> Scored:
     for split, asked in questions.trials.items():
         trials = [trial for trial in asked if what_is_shown(trial) in answers]
         given = [answers[what_is_shown(trial)] for trial in trials]
-        generated = [Generated(answer.text, _or_nan(answer.confidence)) for answer in given]
+        generated = [Generated(answer.text, answer.confidence) for answer in given]
         said = [copying.row(t, a) for t, a in zip(trials, given, strict=True)]
         table = judge.table(split, trials, generated)
         tables.append(pd.concat([table, pd.DataFrame(said)], axis=1))
     predictions = pd.concat(tables, ignore_index=True)
     if predictions.empty:
         raise ValueError("there is no answer to judge")
-    evaluation = _summarise(predictions, questions)
+    evaluation = summarise(predictions, questions.lacking)
     metrics = evaluation.metrics | {
         "probes": evaluation.probes,
         "baselines": {"unavailable": {}, "majority_word": majority_baseline(predictions)},
         "text_metrics": NO_TEXT_METRICS.about(),
     }
     return Scored(predictions, metrics, evaluation.curves)
-
-
-def _or_nan(confidence: float | None) -> float:
-    return float("nan") if confidence is None else confidence
-
-
-def _summarise(predictions: pd.DataFrame, questions: Questions) -> Evaluation:
-    """Evaluate's figures; those about confidence only where every answer has one."""
-    if predictions["confidence"].notna().all():
-        return summarise(predictions, questions.lacking)
-    evaluation = summarise(predictions.assign(confidence=0.0), questions.lacking)
-    splits = predictions["split"].unique()
-    for conditions in (evaluation.metrics[split] for split in splits):
-        for entry in conditions.values():
-            for scores in entry["shots"].values():
-                scores |= {"confidence": None, "calibration_error": None}
-    return evaluation
 
 
 def copying_rates(predictions: pd.DataFrame) -> dict[str, Any]:

@@ -22,10 +22,14 @@ from eilev.evaluation.similarity import load_text_metrics
 from eilev.inputs.episode import clip_ids_of
 from eilev.io import atomic_file, read_json, write_json
 from eilev.model.checkpoint import LoadedModel, load_model
-from eilev.parquet import read_batches, read_table, write_table
+from eilev.parquet import hold, read_batches, read_table, write_table
 from eilev.schema import Split
 from eilev.stages.runner import stage
 from eilev.vocabulary import listed
+
+# What is asked of a narration; of the words there are few.
+_WORDS = ("verb_class", "noun_class", "verb_word", "noun_word")
+_TOLD = ("narration_id", "narration", *_WORDS)
 
 
 @stage
@@ -37,11 +41,12 @@ def main() -> None:
     loaded = _load(paths.MODEL, device)
     without_contexts = _load_baseline(config, device)
     text_metrics = load_text_metrics(config.text_metrics, config.batch_size, device)
-    narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
+    told = read_batches(paths.NARRATIONS, schema.NARRATIONS, _TOLD)
+    narrations = hold(told, _WORDS)
     episodes = _read_episodes(config.splits)
     learnt = _clips_to_learn(narrations, config)
-    shown = [*clip_ids_of(map(pa.Table.from_pandas, episodes.values())), *learnt]
-    frames = ClipCache(ClipStore(paths.CLIPS), shown)
+    asked = map(str, clip_ids_of(map(pa.Table.from_pandas, episodes.values())))
+    frames = ClipCache(ClipStore(paths.CLIPS), [*asked, *learnt])
     summary = read_json(paths.EPISODES_SUMMARY)
     questions = Questions(episodes, narrations, frames, config, device, summary, text_metrics)
     evaluation = evaluate(loaded, questions)

@@ -15,10 +15,11 @@ from eilev.config.launch import read_launch
 from eilev.config.section import load_section
 from eilev.config.train import TrainConfig
 from eilev.inputs.defaults import NarrationDefaults
+from eilev.inputs.episode import narrations_by_id
 from eilev.io import replace_dir, write_json
 from eilev.model.checkpoint import save_model
 from eilev.model.video_blip import VideoBlip
-from eilev.parquet import read_table
+from eilev.parquet import hold, read_batches
 from eilev.stages.runner import stage
 from eilev.stages.watched import watched_files
 from eilev.training.result import TrainResult
@@ -43,8 +44,9 @@ def main() -> None:
     launch.check(accelerator.num_processes)
     make_reproducible(accelerator)
     tables = {split: paths.EPISODES / f"{split}.parquet" for split in ("train", "val")}
-    narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
-    episodes = read_episodes(tables, narrations, paths.CHECKPOINTS / "episodes", accelerator)
+    told = read_batches(paths.NARRATIONS, schema.NARRATIONS, ("narration_id", "narration"))
+    narrations = narrations_by_id(hold(told, ()))
+    episodes = read_episodes(tables, narrations.ids, paths.CHECKPOINTS / "episodes", accelerator)
     setup = set_up(config, narrations, episodes, ClipStore(paths.CLIPS))
     resume = resumption(
         config,

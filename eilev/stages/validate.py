@@ -1,6 +1,7 @@
 """validate: the data is as it must be, or nothing is trained on it."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,15 +13,20 @@ from eilev.config.train import TrainConfig
 from eilev.config.validate import ValidateConfig
 from eilev.episodes.availability import missing_kinds, require_some, unavailable
 from eilev.io import atomic_dir, atomic_file, read_json, write_json
-from eilev.parquet import read_batches, read_table
+from eilev.parquet import read_batches
 from eilev.schema import SPLITS, Split
 from eilev.stages.runner import stage
 from eilev.unavailable import describe
 from eilev.validation.outcomes import describe_failures, run_suites, to_json
 from eilev.validation.positions import require_positions
 from eilev.validation.suites import build_suites
-from eilev.validation.tables import make_tables
+from eilev.validation.tables import make_tables, read_facts
 
+_TABLES = (
+    (paths.NARRATIONS, schema.NARRATIONS),
+    (paths.SPLIT, schema.SPLIT),
+    (paths.CLIPS / "index.parquet", schema.CLIPS_INDEX),
+)
 # What the model will be shown of an episode.
 _SHOWN = ("query", "context", "shots", "narrations")
 
@@ -46,16 +52,13 @@ def main() -> None:
     for split, lines in told.items():
         for line in lines:
             print(f"{split}: {line}")  # noqa: T201
-    narrations = read_table(paths.NARRATIONS, schema.NARRATIONS)
-    episodes = {split: _read_episodes(split, _SHOWN) for split in SPLITS}
-    require_positions(episodes, narrations, load_section("train", TrainConfig), asked)
-    tables = make_tables(
-        narrations,
-        read_table(paths.SPLIT, schema.SPLIT),
-        read_table(paths.CLIPS / "index.parquet", schema.CLIPS_INDEX),
-        _read_episodes,
-        [phase.name for phase in config.phases],
-    )
+    narrations, splits, clips = (partial(read_batches, *each) for each in _TABLES)
+    facts = read_facts(narrations, splits, clips)
+    episodes = {name: _read_episodes(name, _SHOWN) for name in SPLITS}
+    sentences = facts.rewriter.narrations
+    require_positions(episodes, facts.ids, sentences, load_section("train", TrainConfig), asked)
+    phases = [phase.name for phase in config.phases]
+    tables = make_tables(narrations, clips, facts, _read_episodes, phases)
     suites = build_suites(config, tables.splits, told)
     with atomic_dir(paths.VALIDATION_DOCS) as docs:
         outcomes = run_suites(suites, tables.checked, docs)

@@ -3,15 +3,15 @@
 An item holds token ids and the ids of its clips; frames are stacked once per batch by the collator.
 """
 
-from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from eilev.inputs.episode import EpisodeFormat, episode_texts, make_layout
+from eilev.ids import ById
+from eilev.inputs.episode import EpisodeFormat, make_layout
 from eilev.inputs.interleave import Layout
 from eilev.training.augmentation.symmetry import SYMMETRIES
 from eilev.training.naming import NAMELESS, Names
@@ -42,7 +42,8 @@ class EpisodeDataset(Dataset[EpisodeItem]):
             they take no memory of their own, whatever their number and that of the processes.
         narrations: Narration of each narration id, used where a row brings none of its own.
         episode_format: How a row becomes tokens.
-        names: What each clip is called (eilev.training.naming); not needed without that loss.
+        names: What each of the narrations' clips is called (eilev.training.naming); not needed
+            without that loss.
         seed: Prompts and symmetries are drawn by (seed, epoch, row): the same in every run and
             process.
     """
@@ -50,10 +51,10 @@ class EpisodeDataset(Dataset[EpisodeItem]):
     def __init__(
         self,
         episodes: pa.Table,
-        narrations: Mapping[Hashable, str],
+        narrations: ById[str],
         episode_format: EpisodeFormat,
         seed: int,
-        names: Mapping[Hashable, Names] = MappingProxyType({}),
+        names: NDArray[np.int32] | None = None,
     ):
         self.episodes = episodes
         self.narrations = narrations
@@ -67,10 +68,15 @@ class EpisodeDataset(Dataset[EpisodeItem]):
     def __getitem__(self, index: int) -> EpisodeItem:
         row = {name: self.episodes[name][index].as_py() for name in _COLUMNS}
         clip_ids = (*row["context"], row["query"])
-        texts = episode_texts(row["narrations"], clip_ids, self.narrations)
+        texts = row["narrations"] or self.narrations.take(clip_ids)
         rng = np.random.default_rng([self.seed, row["epoch"], index])
         layout = make_layout(texts, self.format, rng)
         free = self.format.symmetries and MEANINGS[row["meaning"]].reassigned
         symmetry = int(rng.integers(len(SYMMETRIES))) if free else 0
-        named = self.names.get(row["query"], NAMELESS)
-        return EpisodeItem(layout, clip_ids, symmetry, row["epoch"], named)
+        return EpisodeItem(layout, clip_ids, symmetry, row["epoch"], self._named(row["query"]))
+
+    def _named(self, query: str) -> Names:
+        if self.names is None:
+            return NAMELESS
+        first, last = self.names[self.narrations.ids.place(query)].tolist()
+        return first, last

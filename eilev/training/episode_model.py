@@ -1,6 +1,6 @@
 """The model in training: every clip of a batch encoded once, no padding across shot counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -199,7 +199,7 @@ def label_scores(labelled: Tensor, losses: Tensor, correct: Tensor) -> Tensor:
     return sums.index_add(0, labelled.nonzero()[:, 0], values)
 
 
-def telling_tokens(texts: Sequence[str], codec: TextCodec) -> Tensor:
+def telling_tokens(texts: Iterable[str], codec: TextCodec) -> Tensor:
     """Find the tokens that tell narrations apart: those that fewer than half of them contain.
 
     "The camera wearer" and the full stop are learnt at once; what is left to learn are verbs and
@@ -212,8 +212,9 @@ def telling_tokens(texts: Sequence[str], codec: TextCodec) -> Tensor:
     Returns:
         bool (number of tokens,).
     """
-    counts = torch.zeros(codec.vocab_size)
+    counts, number = torch.zeros(codec.vocab_size), 0
     for text in texts:
+        number += 1
         # With the space that interleave puts before a narration.
         counts[list(set(codec.encode(f" {text}")))] += 1
-    return (counts > 0) & (counts < len(texts) / 2)
+    return (counts > 0) & (counts < number / 2)

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from eilev.ids import Ids
 from eilev.io import DataError, atomic_file
 from eilev.parquet import read_batches
 from eilev.schema import EPISODES
@@ -23,12 +24,12 @@ _TYPES = {"query": _ID, "context": pa.list_(_ID)}
 _MAPPED = pa.schema([pa.field(f.name, _TYPES.get(f.name, f.type), f.nullable) for f in EPISODES])
 
 
-def write_episodes(path: Path, ids: "pa.StringArray", target: Path) -> None:
+def write_episodes(path: Path, ids: Ids, target: Path) -> None:
     """Write episodes as a file for `map_episodes`, piece by piece.
 
     Args:
         path: A Parquet file of schema.EPISODES.
-        ids: All narration ids (num_narrations,).
+        ids: Of all narrations.
         target: The file to write.
 
     Raises:
@@ -44,7 +45,7 @@ def map_episodes(target: Path) -> pa.Table:
     return pa.ipc.open_file(pa.memory_map(str(target))).read_all()
 
 
-def _encoded(path: Path, ids: "pa.StringArray") -> Iterator[pa.RecordBatch]:
+def _encoded(path: Path, ids: Ids) -> Iterator[pa.RecordBatch]:
     for batch in read_batches(path, EPISODES):
         context = batch["context"]
         columns: dict[str, Any] = dict(zip(batch.schema.names, batch.columns, strict=True))
@@ -56,12 +57,12 @@ def _encoded(path: Path, ids: "pa.StringArray") -> Iterator[pa.RecordBatch]:
         yield pa.record_batch(list(columns.values()), schema=_MAPPED)
 
 
-def _numbered(wanted: Any, ids: "pa.StringArray", path: Path) -> Any:
-    numbers = pc.index_in(wanted, value_set=ids)
-    if numbers.null_count:
-        unknown = wanted.filter(pc.is_null(numbers))[0]
+def _numbered(wanted: Any, ids: Ids, path: Path) -> Any:
+    places = ids.find(wanted)
+    if places.min(initial=0) < 0:
+        unknown = wanted[int(places.argmin())]
         raise DataError(
             f"{path}: an episode shows the clip '{unknown}', which is none of the narrations; run"
             " the episodes stage again"
         )
-    return pa.DictionaryArray.from_arrays(numbers, ids)
+    return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), ids.array)

@@ -11,12 +11,13 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from tqdm import tqdm
 
 from eilev.clips.cache import ClipCache
 from eilev.config.train import AugmentConfig
+from eilev.ids import Ids
 from eilev.inputs.preprocess import Preprocessing
 from eilev.io import naming_the_full, read_json, write_json
 from eilev.model.video_blip import VideoBlip
@@ -44,7 +46,7 @@ class Wanted:
     """
 
     folder: Path
-    clip_ids: Sequence[str]
+    clip_ids: "pa.StringArray"
     views: int
     augment: AugmentConfig
     seed: int
@@ -86,7 +88,7 @@ class FeatureStore:
     """What is seen of clips in memory-mapped files, one for each view."""
 
     seen_by: SeenBy
-    row_of: Mapping[str, int]
+    ids: Ids
     # float (num_clips, tokens, width) each.
     views: Sequence[NDArray[np.floating]]
     seed: int
@@ -97,7 +99,10 @@ class FeatureStore:
 
     def take(self, clips: Sequence[tuple[str, int]]) -> Tensor:
         """What is seen of (clip, view) pairs: float32 (num_clips, tokens, width)."""
-        taken = np.stack([self.views[view][self.row_of[clip_id]] for clip_id, view in clips])
+        rows = self.ids.find([clip_id for clip_id, _ in clips]).tolist()
+        taken = np.stack(
+            [self.views[view][row] for row, (_, view) in zip(rows, clips, strict=True)]
+        )
         return torch.from_numpy(taken.astype(np.float32))
 
 
@@ -122,7 +127,7 @@ def encode_once(wanted: Wanted, eyes: Eyes) -> tuple[FeatureStore, int]:
     paths = [_file(wanted, view) for view in range(wanted.views)]
     store = FeatureStore(
         seen_by=eyes.seen_by,
-        row_of={clip_id: row for row, clip_id in enumerate(wanted.clip_ids)},
+        ids=Ids(wanted.clip_ids),
         views=[np.load(path, mmap_mode="r") for path in paths],
         seed=wanted.seed,
     )
@@ -184,7 +189,7 @@ def _write(path: Path, rows: range, values: NDArray[np.float32]) -> None:
 
 def _seen(wanted: Wanted, eyes: Eyes, view: int, rows: range) -> Tensor:
     """What is seen of some clips under a view: float32 (num_clips, tokens, width)."""
-    ids = [wanted.clip_ids[row] for row in rows]
+    ids = [str(wanted.clip_ids[row]) for row in rows]
     batch = {
         "frames": torch.from_numpy(eyes.frames.take(ids)).to(eyes.accelerator.device),
         "symmetry": torch.zeros(len(ids), dtype=torch.int64),
@@ -197,7 +202,6 @@ def _seen(wanted: Wanted, eyes: Eyes, view: int, rows: range) -> Tensor:
 def _fingerprint(wanted: Wanted, eyes: Eyes) -> str:
     """Everything that they see depends on."""
     settings = {
-        "clips": list(wanted.clip_ids),
         "views": wanted.views,
         "augment": wanted.augment.model_dump(mode="json"),
         "seed": wanted.seed,
@@ -206,6 +210,8 @@ def _fingerprint(wanted: Wanted, eyes: Eyes) -> str:
         "seen_by": eyes.seen_by,
     }
     digest = hashlib.sha256(json.dumps(settings).encode())
+    for clip_id in wanted.clip_ids:
+        digest.update(f"{clip_id}\n".encode())
     model = eyes.model
     frozen = [*model.vision_model.parameters()]
     if eyes.seen_by == "queries":

@@ -7,12 +7,13 @@ of the same action come together before contexts are shown, and a motion is seen
 moved. It exists in training only and has no weights of its own.
 """
 
-from collections.abc import Hashable, Mapping
-
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
 from torch import Tensor
 
+from eilev.ids import ById
 from eilev.inputs.interleave import IGNORE_INDEX
 from eilev.inputs.tokenizer import TextCodec
 
@@ -21,21 +22,23 @@ Names = tuple[int, int]
 NAMELESS: Names = (IGNORE_INDEX, IGNORE_INDEX)
 
 
-def find_names(
-    texts: Mapping[Hashable, str], telling: Tensor, codec: TextCodec
-) -> dict[Hashable, Names]:
+def find_names(texts: ById[str], telling: Tensor, codec: TextCodec) -> NDArray[np.int32]:
     """Find the telling tokens of narrations; one without any has NAMELESS.
 
     Args:
-        texts: Narrations by id.
+        texts: Narrations (num_narrations,).
         telling: bool (vocabulary,).
         codec: Makes them tokens.
+
+    Returns:
+        (num_narrations, 2).
     """
     told = set(telling.nonzero()[:, 0].tolist())
-    names = {}
-    for clip_id, text in texts.items():
+    names = np.full((len(texts), 2), NAMELESS, np.int32)
+    for row, text in enumerate(texts):
         own = [token for token in codec.encode(f" {text}") if token in told]
-        names[clip_id] = (own[0], own[-1]) if own else NAMELESS
+        if own:
+            names[row] = own[0], own[-1]
     return names
 
 

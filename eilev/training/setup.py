@@ -1,12 +1,12 @@
 """From tables and clips to what the trainer takes: codec, model, datasets, fingerprint."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
@@ -16,6 +16,7 @@ from accelerate.utils import DistributedType, GradientAccumulationPlugin
 from eilev.clips.cache import ClipCache, ClipSource
 from eilev.config.section import ParamsError
 from eilev.config.train import TrainConfig
+from eilev.ids import ById, Ids
 from eilev.inputs.episode import EpisodeFormat, clip_ids_of
 from eilev.inputs.preprocess import Preprocessing
 from eilev.inputs.tokenizer import TextCodec, train_word_codec
@@ -25,7 +26,6 @@ from eilev.model.build import build_model, pretrained_place
 from eilev.model.checkpoint import load_inputs
 from eilev.model.language_model import load_language_codec
 from eilev.model.video_blip import VideoBlip
-from eilev.parquet import text_array
 from eilev.paths import DROP_UNFINISHED
 from eilev.training.dataset import EpisodeDataset
 from eilev.training.episode_model import telling_tokens
@@ -47,7 +47,7 @@ class Setup:
 
 def set_up(
     config: TrainConfig,
-    narrations: pd.DataFrame,
+    narrations: ById[str],
     episodes: Mapping[str, pa.Table],
     clips: ClipSource,
 ) -> Setup:
@@ -55,7 +55,7 @@ def set_up(
 
     Args:
         config: The train section.
-        narrations: schema.NARRATIONS.
+        narrations: sentences of all clips.
         episodes: schema.EPISODES of `train` and `val`, such as `read_episodes` has.
         clips: frames of every clip in them.
     """
@@ -64,7 +64,6 @@ def set_up(
     torch.manual_seed(config.seed)
     model = build_model(config.model, codec, pretrained)
     encoder_decoder = model.family.encoder_decoder
-    texts = narrations.set_index("narration_id")["narration"].to_dict()
     formats = {
         split: EpisodeFormat(
             codec=codec,
@@ -79,19 +78,19 @@ def set_up(
     }
     shown = clip_ids_of(piece for table in episodes.values() for piece in table.to_batches())
     frames = ClipCache(clips, shown, show_progress=PartialState().is_main_process)
-    telling = telling_tokens(list(texts.values()), codec)
+    telling = telling_tokens(narrations, codec)
     learnt = telling.nonzero()[:, 0]
     unlearnt = learnt[:0]
     # A pretrained language model writes them in pieces that it has learnt.
     if pretrained is None and "invented" in pc.unique(episodes["train"]["meaning"]).to_pylist():
         forms = [*new_word_forms(), *invented_word_forms()]
-        unlearnt = unlearnt_tokens(forms, texts.values(), codec)
+        unlearnt = unlearnt_tokens(forms, narrations, codec)
         telling[unlearnt] = True
     weights = torch.where(telling, config.content_weight, 1.0)
     named = any(phase.naming for phase in config.phases)
-    names = find_names(texts, telling, codec) if named else {}
+    names = find_names(narrations, telling, codec) if named else None
     train, val = (
-        EpisodeDataset(episodes[split], texts, formats[split], config.seed, names)
+        EpisodeDataset(episodes[split], narrations, formats[split], config.seed, names)
         for split in formats
     )
     data = TrainingData(train, val, frames, preprocessing, weights, unlearnt, learnt)
@@ -99,13 +98,13 @@ def set_up(
 
 
 def read_episodes(
-    tables: Mapping[str, Path], narrations: pd.DataFrame, folder: Path, accelerator: Accelerator
+    tables: Mapping[str, Path], ids: Ids, folder: Path, accelerator: Accelerator
 ) -> dict[str, pa.Table]:
     """Map the episodes (schema.EPISODES) into memory; one process writes the files that all map.
 
     Args:
         tables: The Parquet file of each split.
-        narrations: schema.NARRATIONS.
+        ids: of all narrations.
         folder: Where the files are written; all processes must see it.
         accelerator: The processes.
 
@@ -114,7 +113,6 @@ def read_episodes(
     """
     files = {split: folder / f"{split}.arrow" for split in tables}
     if accelerator.is_main_process:
-        ids = text_array(narrations["narration_id"])
         for split, path in tables.items():
             write_episodes(path, ids, files[split])
     accelerator.wait_for_everyone()
@@ -197,7 +195,7 @@ def _name(path: Path) -> str:
 def _text_and_pixels(
     config: TrainConfig,
     pretrained: Path | None,
-    narrations: pd.DataFrame,
+    narrations: ById[str],
     episodes: Mapping[str, pa.Table],
 ) -> tuple[TextCodec, Preprocessing]:
     scratch = config.model.scratch
@@ -209,5 +207,5 @@ def _text_and_pixels(
     # Episodes whose words are permuted may inflect a word as no narration does.
     pieces = (piece for table in episodes.values() for piece in table.to_batches())
     told = (text for piece in pieces for text in pc.list_flatten(piece["narrations"]).to_pylist())
-    texts = chain(narrations["narration"], config.prompts, told, new_word_forms())
+    texts: Iterable[Any] = chain(narrations, config.prompts, told, new_word_forms())
     return train_word_codec(texts), Preprocessing(scratch.image_size)

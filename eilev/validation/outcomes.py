@@ -32,9 +32,9 @@ _SUBJECTS = ("rows", "columns", "figures", "repeats")
 # What the rows of a piece do not tell.
 _OF_COLUMNS = (
     core.ExpectTableRowCountToBeBetween,
-    core.ExpectColumnValuesToBeUnique,
     core.ExpectColumnProportionOfNonNullValuesToBeBetween,
 )
+_UNIQUE = (core.ExpectColumnValuesToBeUnique, core.ExpectCompoundColumnsToBeUnique)
 
 # Columns that name a row, the first that a table has.
 _ROW_NAMES = ("query", "narration_id")
@@ -65,9 +65,9 @@ class Table:
 
     Attributes:
         pieces: its rows, some at a time; read once.
-        columns: those that are looked at as a whole, where the table can be held.
-        figures: of the whole table (eilev.validation.figures), once the pieces have been read.
-        repeats: the rows whose question is asked more than once, likewise.
+        columns: those that are looked at as a whole, once the pieces have been read.
+        figures: of the whole table (eilev.validation.figures), likewise.
+        repeats: the rows that occur more than once, likewise.
     """
 
     pieces: Iterable[pd.DataFrame]
@@ -126,7 +126,7 @@ def _check(
     if "repeats" in groups and table.repeats:
         result = _validate(groups["repeats"], table.repeats(), batch)
         for each in result.results:
-            # All other rows are asked once.
+            # All other rows occur once.
             each.result = with_percents({**each.result, "element_count": num_rows})
         found += result.results
     return _join(suite, found, result)
@@ -139,7 +139,7 @@ def _by_subject(suite: ExpectationSuite) -> dict[str, ExpectationSuite]:
     for expectation in map(copy, suite.expectations):
         if isinstance(expectation, ExpectPropertyBetween):
             groups["figures"].append(expectation)
-        elif isinstance(expectation, core.ExpectCompoundColumnsToBeUnique):
+        elif isinstance(expectation, _UNIQUE):
             groups["repeats"].append(expectation)
         elif isinstance(expectation, _OF_COLUMNS):
             groups["columns"].append(expectation)

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from eilev.config.evaluate import EvaluateConfig
 from eilev.config.train import ScratchConfig, TrainConfig
-from eilev.inputs.episode import EpisodeFormat, episode_texts, make_layout
+from eilev.ids import ById, Ids
+from eilev.inputs.episode import EpisodeFormat, make_layout
 from eilev.inputs.interleave import TooLongError, check_length
 from eilev.inputs.tokenizer import count_words, train_word_codec
 from eilev.schema import EVALUATED, Split
@@ -17,7 +19,8 @@ from eilev.schema import EVALUATED, Split
 
 def require_positions(
     episodes: Mapping[Split, Iterable[pa.RecordBatch]],
-    narrations: pd.DataFrame,
+    ids: Ids,
+    narrations: "pa.StringArray",
     train: TrainConfig,
     evaluate: EvaluateConfig,
 ) -> None:
@@ -25,7 +28,8 @@ def require_positions(
 
     Args:
         episodes: pieces of schema.EPISODES of each split.
-        narrations: schema.NARRATIONS.
+        ids: of all narrations.
+        narrations: their sentences (num_narrations,).
         train: the model and the prompts in training.
         evaluate: the prompt in evaluation, and how much is written after it.
 
@@ -35,13 +39,16 @@ def require_positions(
     scratch = train.model.scratch
     if scratch is None or scratch.max_position_embeddings is None:
         return
-    texts = dict(zip(narrations["narration_id"], narrations["narration"], strict=True))
-    counts = {clip: count_words(text) for clip, text in texts.items()}
+    # The last one is that of an unknown clip, which the suites will find.
+    sizes = (count_words(text.as_py()) for text in narrations)
+    counts = np.append(np.fromiter(sizes, np.int32, len(narrations)), np.int32(0))
+    texts: ById[str] = ById(ids, narrations)
     for split, pieces in episodes.items():
-        row = _longest(pieces, counts)
+        row = _longest(pieces, ids, counts)
         if row is None:
             continue
-        told = episode_texts(row["narrations"], [*row["context"], row["query"]], texts)
+        shown = [clip for clip in (*row["context"], row["query"]) if clip in ids]
+        told = row["narrations"] or texts.take(shown)
         try:
             if split in EVALUATED:
                 _check(told, scratch, (evaluate.prompt,), evaluate.max_new_tokens)
@@ -54,28 +61,28 @@ def require_positions(
             ) from error
 
 
-def _longest(pieces: Iterable[pa.RecordBatch], counts: Mapping[str, int]) -> dict[str, Any] | None:
+def _longest(
+    pieces: Iterable[pa.RecordBatch], ids: Ids, counts: NDArray[np.int32]
+) -> dict[str, Any] | None:
     """The first episode with the most words; None where there are no episodes."""
     longest, most = None, -1
     for piece in pieces:
         if len(piece):
-            words = _num_words(piece.to_pandas(), counts)
+            words = _num_words(piece, ids, counts)
             place = int(np.argmax(words))
             if words[place] > most:
                 longest, most = piece.slice(place, 1).to_pylist()[0], words[place]
     return longest
 
 
-def _num_words(table: pd.DataFrame, counts: Mapping[str, int]) -> list[int]:
+def _num_words(piece: pa.RecordBatch, ids: Ids, counts: NDArray[np.int32]) -> NDArray[np.int64]:
     """Words of each episode's narrations, given those of each clip's."""
-    return [
-        sum(counts[clip] for clip in (*context, query))
-        if own is None
-        else sum(map(count_words, own))
-        for context, query, own in zip(
-            table["context"], table["query"], table["narrations"], strict=True
-        )
-    ]
+    words = counts[ids.find(piece["query"])].astype(np.int64)
+    of_context = counts[ids.find(pc.list_flatten(piece["context"]))]
+    np.add.at(words, pc.list_parent_indices(piece["context"]).to_numpy(), of_context)
+    for row in np.flatnonzero(pc.is_valid(piece["narrations"]).to_numpy(zero_copy_only=False)):
+        words[row] = sum(map(count_words, piece["narrations"][int(row)].as_py()))
+    return words
 
 
 def _check(

@@ -1,6 +1,6 @@
-"""Which queries are asked twice, of any number of episodes: eight bytes for each of them."""
+"""Which questions are asked and which ids are listed twice: eight bytes for each row."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,46 +17,57 @@ _BITS = 24
 
 
 class Repeats:
-    """The keys of the episodes so far, exact for up to 16 million ways of asking."""
+    """The keys of the rows so far, exact for up to 16 million ways of asking.
 
-    def __init__(self, facts: ClipFacts):
+    Args:
+        facts: what is known of the clips.
+        asked: names a row: the column of its narration id, and what that occurs under.
+    """
+
+    def __init__(self, facts: ClipFacts, asked: Sequence[str] = ASKED):
         self._facts = facts
+        self._id, *self._under = asked
         self._keys: list[Ints] = []
         # Queries that are no narrations, and ways of asking, by their numbers.
         self._unknown: dict[Hashable, int] = {}
         self._ways: dict[Hashable, int] = {}
 
-    def add(self, episodes: pd.DataFrame, clips: Ints) -> None:
-        """Note episodes (schema.EPISODES), the positions of whose queries in the facts are known.
+    def add(self, rows: pd.DataFrame, clips: Ints) -> None:
+        """Note rows, the positions of whose ids in the facts are known.
 
         Args:
-            episodes: the next rows of the table.
-            clips: position of each query, -1 for an unknown one (num_episodes,).
+            rows: the next ones of the table.
+            clips: position of each id, -1 for an unknown one (num_rows,).
         """
-        queries = clips.copy()
+        numbers = clips.copy()
         for row in np.flatnonzero(clips < 0).tolist():
-            name = episodes["query"].iloc[row]
-            queries[row] = self._facts.ids.size + _number(self._unknown, name)
-        # One of 0 rows has no groups.
-        groups = episodes.groupby(ASKED_UNDER, sort=False, dropna=False)
-        found = [_number(self._ways, name) for name, _ in groups]
-        ways = np.array([*found, 0], np.int64)[groups.ngroup().to_numpy("int64")]
-        self._keys.append((queries << _BITS) + ways)
+            name = rows[self._id].iloc[row]
+            numbers[row] = len(self._facts.ids) + _number(self._unknown, name)
+        self._keys.append((numbers << _BITS) + self._numbered_ways(rows))
 
     def rows(self) -> pd.DataFrame:
-        """All episodes whose question occurs more than once: their row numbers and ASKED."""
+        """All rows that occur more than once: their row numbers, and what names them."""
         keys = np.concatenate([np.empty(0, np.int64), *self._keys])
         ordered = np.sort(keys)
         twice = ordered[1:][ordered[1:] == ordered[:-1]]
         places = np.flatnonzero(np.isin(keys, twice)) if twice.size else np.empty(0, np.int64)
         queries, ways = keys[places] >> _BITS, keys[places] & ((1 << _BITS) - 1)
         asked_under, unknown = [*self._ways], [*self._unknown]
-        known = self._facts.ids.size
+        known = len(self._facts.ids)
         rows = [
             (self._facts.ids[n] if n < known else unknown[n - known], *asked_under[way])
             for n, way in zip(queries.tolist(), ways.tolist(), strict=True)
         ]
-        return pd.DataFrame(rows, columns=ASKED, index=places)
+        return pd.DataFrame(rows, columns=[self._id, *self._under], index=places)
+
+    def _numbered_ways(self, rows: pd.DataFrame) -> Ints:
+        if not self._under:
+            self._ways = {(): 0}
+            return np.zeros(len(rows), np.int64)
+        # One of 0 rows has no groups.
+        groups = rows.groupby(self._under, sort=False, dropna=False)
+        found = [_number(self._ways, name) for name, _ in groups]
+        return np.array([*found, 0], np.int64)[groups.ngroup().to_numpy("int64")]
 
 
 def _number(numbers: dict[Hashable, int], name: Hashable) -> int:

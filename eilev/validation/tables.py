@@ -1,7 +1,7 @@
 """The tables that expectations are about, and the figures and plots drawn from them.
 
-Narrations and clips are held as they are. Episodes, of which there are many times as many, pass in
-pieces and are counted on the way, so that any number of them can be checked.
+All pass in pieces and are counted on the way, so that any number of rows can be checked. What is
+known of the narrations is held in columns (`ClipFacts`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eilev.distributions import measures
-from eilev.distributions.items import ClipFacts, Items, gather_facts, lay_out
+from eilev.distributions.items import ClipFacts, Items, facts_of, gather_facts, lay_out
 from eilev.distributions.tally import Tally, add_up, tally
-from eilev.episodes.classes import action_numbers
-from eilev.parquet import BATCH_ROWS
+from eilev.episodes.classes import Bools, Ints, action_numbers
+from eilev.ids import Ids
+from eilev.parquet import hold
 from eilev.schema import SPLITS, Split
 from eilev.validation import figures
 from eilev.validation.checks import violations
@@ -30,10 +31,15 @@ from eilev.validation.suites import (
     words_table,
 )
 
+# Of a narration: few different texts.
+_WORDS = ("verb_class", "noun_class", "verb_word", "noun_word")
+
 # Middles of the tenths of the histogram of per-episode burstiness.
 _MIDDLES = np.linspace(0.05, 0.95, 10).round(2)
 
-# Pieces of schema.EPISODES of a split, from the first; with names, these columns only.
+# Pieces of a table, from the first; with names, these columns only.
+Pieces = Callable[[Sequence[str] | None], Iterable[pa.RecordBatch]]
+# The same of schema.EPISODES of a split.
 Reader = Callable[[Split, Sequence[str] | None], Iterable[pa.RecordBatch]]
 
 
@@ -87,19 +93,32 @@ class Tables:
         return pd.concat(pieces, ignore_index=True)
 
 
+def read_facts(narrations: Pieces, split: Pieces, clips: Pieces) -> ClipFacts:
+    """Read what episodes are measured and checked against.
+
+    Args:
+        narrations: reads rows of schema.NARRATIONS.
+        split: reads rows of schema.SPLIT.
+        clips: reads rows of schema.CLIPS_INDEX.
+    """
+    table = hold(narrations(["narration_id", "narration", *_WORDS]), _WORDS)
+    # What is given twice is for the suites to find; measuring needs each once.
+    if Ids(table["narration_id"]).has_repeats:
+        table = table.drop_duplicates("narration_id")
+    index = hold(clips(["narration_id", "shard"]), ["shard"])
+    decoded = index.loc[index["shard"].notna(), "narration_id"]
+    return gather_facts(table, hold(split(None), ["split"]), decoded)
+
+
 def make_tables(
-    narrations: pd.DataFrame,
-    split: pd.DataFrame,
-    clips: pd.DataFrame,
-    episodes: Reader,
-    phases: Sequence[str],
+    narrations: Pieces, clips: Pieces, facts: ClipFacts, episodes: Reader, phases: Sequence[str]
 ) -> Tables:
     """Prepare the data for being checked and measured.
 
     Args:
-        narrations: rows of schema.NARRATIONS.
-        split: rows of schema.SPLIT.
-        clips: rows of schema.CLIPS_INDEX.
+        narrations: reads rows of schema.NARRATIONS.
+        clips: reads rows of schema.CLIPS_INDEX.
+        facts: what is known of them.
         episodes: reads those of a split.
         phases: the curriculum's, in order.
 
@@ -107,18 +126,9 @@ def make_tables(
         ValueError: a phase has no training episodes.
     """
     require_phases(episodes("train", ["phase"]), phases)
-    decoded_ids = set(clips.loc[clips["shard"].notna(), "narration_id"])
-    # Narrations given twice are for the suite to find; measuring needs each once.
-    facts = gather_facts(
-        narrations.drop_duplicates("narration_id"),
-        split.drop_duplicates("narration_id"),
-        decoded_ids,
-    )
     checked = {
-        NARRATIONS_SUITE: _in_pieces(
-            lambda: narrations.merge(split, on="narration_id", how="left"), ["narration_id"]
-        ),
-        CLIPS_SUITE: _in_pieces(lambda: _clips_table(clips, narrations), ["narration_id", "shard"]),
+        NARRATIONS_SUITE: _listed(narrations(None), facts, _with_split, "narration_id"),
+        CLIPS_SUITE: _listed(clips(None), facts, _accounted, "shard"),
     }
     splits = tuple(name for name in SPLITS if any(map(len, episodes(name, ["query"]))))
     for name in splits[1:]:
@@ -132,19 +142,35 @@ def make_tables(
     return Tables(checked, splits, facts, counted)
 
 
-def _in_pieces(make: Callable[[], pd.DataFrame], columns: list[str]) -> Table:
-    """Show a table in pieces and `columns` of it as a whole: checking makes copies of either.
+def _listed(
+    pieces: Iterable[pa.RecordBatch],
+    facts: ClipFacts,
+    extend: Callable[[pd.DataFrame, Ints, ClipFacts], pd.DataFrame],
+    column: str,
+) -> Table:
+    """Make a table of rows that have a narration id, each once.
 
-    It is made when it is looked at, and not kept.
+    Args:
+        pieces: its rows, at least one piece.
+        facts: what is known of the narrations.
+        extend: adds columns to a piece, given the places of its ids.
+        column: of it is told as a whole where it is empty.
     """
+    repeats = Repeats(facts, ["narration_id"])
+    filled: list[Bools] = []
 
-    def pieces() -> Iterator[pd.DataFrame]:
-        table = make()
-        # One of no rows has columns.
-        for start in range(0, max(len(table), 1), BATCH_ROWS):
-            yield table[start : start + BATCH_ROWS]
+    def checked() -> Iterator[pd.DataFrame]:
+        for piece in pieces:
+            rows = piece.to_pandas()
+            places = facts.ids.find(piece["narration_id"])
+            repeats.add(rows, places)
+            filled.append(rows[column].notna().to_numpy())
+            yield extend(rows, places, facts)
 
-    return Table(pieces(), lambda: make()[columns])
+    def whole() -> pd.DataFrame:
+        return pd.DataFrame({column: np.where(np.concatenate(filled), 1.0, np.nan)})
+
+    return Table(checked(), columns=whole, repeats=repeats.rows)
 
 
 def require_phases(episodes: Iterable[pa.RecordBatch], phases: Sequence[str]) -> None:
@@ -194,16 +220,21 @@ def _checked_pieces(
 ) -> Iterator[pd.DataFrame]:
     start = 0
     for piece in pieces:
-        episodes = piece.to_pandas()
-        items = lay_out(episodes, facts)
-        columns = measures.episode_columns(episodes, items, facts)
-        counts = tally(columns, measures.item_columns(items))
-        counted.counts = counts if counted.counts is None else add_up(counted.counts, counts)
-        counted.repeats.add(episodes, items.clip[items.is_query])
-        table = _checked_columns(columns, episodes, items, facts, split)
+        table = _checked(piece.to_pandas(), facts, split, counted)
         table.index = pd.RangeIndex(start, start + len(table))
         start += len(table)
         yield table
+
+
+def _checked(
+    episodes: pd.DataFrame, facts: ClipFacts, split: Split, counted: Counted
+) -> pd.DataFrame:
+    items = lay_out(episodes, facts)
+    columns = measures.episode_columns(episodes, items, facts)
+    counts = tally(columns, measures.item_columns(items))
+    counted.counts = counts if counted.counts is None else add_up(counted.counts, counts)
+    counted.repeats.add(episodes, items.clip[items.is_query])
+    return _checked_columns(columns, episodes, items, facts, split)
 
 
 def _checked_columns(
@@ -219,11 +250,16 @@ def _checked_columns(
     return pd.concat([columns, lists, broken], axis="columns")
 
 
-def _clips_table(clips: pd.DataFrame, narrations: pd.DataFrame) -> pd.DataFrame:
+def _with_split(narrations: pd.DataFrame, places: Ints, facts: ClipFacts) -> pd.DataFrame:
+    splits = pd.Series(facts_of(facts.splits, places, ""), dtype="str")
+    return narrations.assign(split=splits.replace("", None))
+
+
+def _accounted(clips: pd.DataFrame, places: Ints, _facts: ClipFacts) -> pd.DataFrame:
     has_place = clips["shard"].notna() & clips["row"].notna() & (clips["num_frames"] > 0)
     has_reason = clips["error"].notna() & clips["shard"].isna() & clips["row"].isna()
     return clips.assign(
-        is_narrated=clips["narration_id"].isin(narrations["narration_id"]),
+        is_narrated=places >= 0,
         is_accounted_for=has_place & clips["error"].isna() | has_reason,
     )
 

@@ -41,7 +41,7 @@ def test_layout_keeps_episodes_and_words(
         row = train.iloc[number]
         mine = items.episode == number
         shown = [*row["context"], row["query"]]
-        assert facts.ids[items.clip[mine]].tolist() == shown
+        assert [facts.ids[place] for place in items.clip[mine].tolist()] == shown
         natural = table.loc[shown, "verb_word"].fillna("").tolist()
         assert (items.verb_words[mine].tolist() == natural) == (row["meaning"] == "natural")
 

@@ -154,6 +154,17 @@ def test_calibration_by_hand(by_hand):
     assert shots["0"]["calibration_error"] == 0.75
 
 
+def test_an_unknown_confidence_leaves_its_point_without_figures():
+    """An endpoint need not say how sure it is."""
+    said = [Generated(says("cuts", "onion"), sure) for sure in (0.5, None, 0.5)]
+    trials = [trial(CUT_ONION, (CUT_ONION,)), trial(CUT_ONION, (CUT_ONION,)), trial(CUT_ONION)]
+    summed = summarise(Judge(TABLE).table("test", trials, said), {}).metrics
+    shots = summed["test"]["bursty"]["shots"]
+    assert (shots["0"]["confidence"], shots["0"]["calibration_error"]) == (0.5, 0.5)
+    assert shots["1"]["confidence"] is shots["1"]["calibration_error"] is None
+    assert shots["1"]["action_accuracy"] == 1.0
+
+
 def test_majority_baseline_by_hand(by_hand):
     """Right for onion and for knife; for the plate it says wipe and knife."""
     assert by_hand.probes["novel"]["majority"] == {"bursty": {"2": pytest.approx(2 / 3)}}

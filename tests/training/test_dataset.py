@@ -1,5 +1,6 @@
 import pyarrow as pa
 
+from eilev.ids import ById, Ids
 from eilev.inputs.episode import EpisodeFormat
 from eilev.inputs.interleave import interleave
 from eilev.inputs.tokenizer import train_word_codec
@@ -28,8 +29,9 @@ def episodes(**changes):
 
 def make(table, prompts=("Answer:",), seed=0, **changes):
     options = {"num_query_tokens": 2, "encoder_decoder": False, "loss_on": "all"}
+    narrations = ById(Ids(SENTENCES), pa.array([*SENTENCES.values()]))
     return EpisodeDataset(
-        table, SENTENCES, EpisodeFormat(CODEC, prompts=prompts, **options | changes), seed
+        table, narrations, EpisodeFormat(CODEC, prompts=prompts, **options | changes), seed
     )
 
 

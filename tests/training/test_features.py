@@ -10,6 +10,7 @@ import torch
 from accelerate import Accelerator
 
 from eilev.clips.cache import ClipCache
+from eilev.ids import id_array
 from eilev.inputs.preprocess import Preprocessing
 from eilev.training.batches import NO_AUGMENTATION
 from eilev.training.features import Eyes, Wanted, encode_once
@@ -31,7 +32,11 @@ def encode(kitchen, tmp_path):
     model = tiny_model().model.eval()
     frames = ClipCache(kitchen.clips, kitchen.clips, show_progress=False)
     wanted = Wanted(
-        tmp_path / "features", sorted(kitchen.clips), 2, tiny_train_config().augment, seed=0
+        tmp_path / "features",
+        id_array(sorted(kitchen.clips)),
+        2,
+        tiny_train_config().augment,
+        seed=0,
     )
     calls = []
     model.vision_model.register_forward_hook(lambda _, args, __: calls.append(len(args[0])))

@@ -1,5 +1,7 @@
+import pyarrow as pa
 import torch
 
+from eilev.ids import ById, Ids
 from eilev.inputs.interleave import IGNORE_INDEX
 from eilev.training.naming import NAMELESS, find_names, naming_loss
 from tests.tiny import tiny_model
@@ -7,11 +9,12 @@ from tests.tiny import tiny_model
 
 def test_first_and_last_telling_word():
     codec = tiny_model().codec
-    texts = {"a": "The camera wearer cuts the onion.", "b": "The camera wearer."}
+    told = ["The camera wearer cuts the onion.", "The camera wearer."]
+    texts: ById[str] = ById(Ids(["a", "b"]), pa.array(told))
     telling = torch.zeros(codec.vocab_size, dtype=torch.bool)
     cuts, onion = codec.encode(" cuts")[0], codec.encode(" onion")[0]
     telling[[cuts, onion]] = True
-    assert find_names(texts, telling, codec) == {"a": (cuts, onion), "b": NAMELESS}
+    assert find_names(texts, telling, codec).tolist() == [[cuts, onion], [*NAMELESS]]
 
 
 def test_halves_are_asked_for_their_own_word():

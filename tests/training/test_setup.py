@@ -3,6 +3,7 @@ import torch
 from accelerate import Accelerator
 
 from eilev.config.train import ModelConfig
+from eilev.inputs.episode import narrations_by_id
 from eilev.io import DataError
 from eilev.model.checkpoint import save_model
 from eilev.training.setup import resumption, set_up
@@ -17,7 +18,7 @@ def kitchen():
 
 def build(kitchen, **changes):
     config = tiny_train_config(**changes)
-    return set_up(config, kitchen.narrations, kitchen.tables, kitchen.clips)
+    return set_up(config, narrations_by_id(kitchen.narrations), kitchen.tables, kitchen.clips)
 
 
 def test_the_vocabulary_of_a_new_model_knows_every_word(kitchen):

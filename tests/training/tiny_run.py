@@ -15,6 +15,7 @@ from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from safetensors.torch import save_file
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from eilev.inputs.episode import narrations_by_id
 from eilev.model.checkpoint import save_model
 from eilev.training.resume import Resumption, copy_parameters, trained_names
 from eilev.training.setup import make_accelerator, set_up
@@ -54,7 +55,7 @@ def run(folder, kitchen=None, fsdp=None, recorder=None, **changes):
     if fsdp is not None:
         share_out(fsdp)
     kitchen = kitchen or make_kitchen()
-    setup = set_up(config, kitchen.narrations, kitchen.tables, kitchen.clips)
+    setup = set_up(config, narrations_by_id(kitchen.narrations), kitchen.tables, kitchen.clips)
     recorder = recorder or Recorder()
     resumption = Resumption(Path(folder), config.model_dump(mode="json"))
     result = train(setup.model, setup.data, config, accelerator, recorder, resumption)

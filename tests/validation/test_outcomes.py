@@ -16,7 +16,15 @@ from eilev.schema import Split
 from eilev.validation import expectations
 from eilev.validation.outcomes import Outcome, describe_failures, run_suites, to_json
 from eilev.validation.suites import build_suites, episode_table
-from eilev.validation.tables import Reader, Tables, count_episodes, make_tables, require_phases
+from eilev.validation.tables import (
+    Pieces,
+    Reader,
+    Tables,
+    count_episodes,
+    make_tables,
+    read_facts,
+    require_phases,
+)
 from tests.validation import mutations
 from tests.worlds import World, episode_pieces
 
@@ -32,7 +40,28 @@ COLUMN_OF = {
 
 @pytest.fixture
 def tables(world: World, episodes: Episodes) -> Tables:
-    return make_tables(world.narrations, world.split, world.clips, _reader(episodes), PHASES)
+    return _tables(world.narrations, world, world.clips, _reader(episodes))
+
+
+def _tables(
+    narrations: pd.DataFrame,
+    world: World,
+    clips: pd.DataFrame,
+    episodes: Reader,
+    phases: Sequence[str] = PHASES,
+) -> Tables:
+    told, split, decoded = map(_pieces, (narrations, world.split, clips))
+    return make_tables(told, decoded, read_facts(told, split, decoded), episodes, phases)
+
+
+def _pieces(table: pd.DataFrame) -> Pieces:
+    """Pieces of a table that are smaller than it."""
+
+    def read(columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        whole = pa.Table.from_pandas(table, preserve_index=False)
+        yield from whole.select(columns or whole.column_names).to_batches(max_chunksize=250)
+
+    return read
 
 
 def _reader(episodes: Episodes) -> Reader:
@@ -100,7 +129,7 @@ def test_the_site_is_the_same_every_time(
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
-        tables = make_tables(world.narrations, world.split, world.clips, _reader(episodes), PHASES)
+        tables = _tables(world.narrations, world, world.clips, _reader(episodes))
         run_suites(build_suites(bounds, ["train"])[:1], tables.checked, folder)
     pages = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
     assert len(pages) > 10
@@ -174,7 +203,7 @@ def test_words_of_one_class_fail_their_expectations(
 ) -> None:
     canonical = episodes["train"][episodes["train"]["meaning"] == "canonical"]
     only = {**episodes, "train": canonical.reset_index(drop=True)}
-    tables = make_tables(world.narrations, world.split, world.clips, _reader(only), PHASES)
+    tables = _tables(world.narrations, world, world.clips, _reader(only))
     suites = build_suites(bounds, ["train"])[2:]
     found = {(o.name, o.subject): o for o in run_suites(suites, tables.checked, tmp_path)}
     assert not found["expect_synonymy_between", "verb"].success
@@ -193,7 +222,7 @@ def test_broken_tables_fail_their_expectations(
     clips.loc[5, "error"] = "no such file"
     clips.loc[6, "narration_id"] = "nobody"
     clips.loc[10:60, ["shard", "row"]] = None
-    tables = make_tables(narrations, world.split, clips, _reader(episodes), PHASES)
+    tables = _tables(narrations, world, clips, _reader(episodes))
     suites = build_suites(bounds, ["train"])[:2]
     failed = {
         (o.table, o.name, o.subject): o.observed
@@ -228,7 +257,7 @@ def test_a_property_without_bounds_is_not_expected_anything_of(bounds: ValidateC
 def test_no_training_episodes(world: World, episodes: Episodes) -> None:
     empty = {**episodes, "train": episodes["train"].head(0)}
     with pytest.raises(ValueError, match="no training episodes of the phase contexts"):
-        make_tables(world.narrations, world.split, world.clips, _reader(empty), PHASES)
+        _tables(world.narrations, world, world.clips, _reader(empty))
 
 
 def test_episodes_of_another_curriculum(world: World, episodes: Episodes) -> None:
@@ -255,7 +284,7 @@ def test_each_phase_is_held_to_its_own_bounds(
     )
     config = bounds.model_copy(update={"phases": (contexts, words)})
     names = ["contexts", "words"]
-    tables = make_tables(world.narrations, world.split, world.clips, _reader(both), names)
+    tables = _tables(world.narrations, world, world.clips, _reader(both), names)
     suites = build_suites(config, ["train"])[2:]
     found = {
         (o.table, o.name, o.subject): o.success
@@ -272,7 +301,7 @@ def test_episodes_without_any_context_have_no_burstiness(world: World, episodes:
     train = episodes["train"].assign(shots=0, kind="bursty", meaning="natural", narrations=None)
     train["context"] = [[] for _ in range(len(train))]
     only = {**episodes, "train": train}
-    alone = make_tables(world.narrations, world.split, world.clips, _reader(only), PHASES)
+    alone = _tables(world.narrations, world, world.clips, _reader(only))
     assert len([*alone.checked[episode_table("train", "contexts")].pieces]) > 1
     assert alone.burstiness().empty
     assert list(alone.burstiness()) == ["kind", "share", "episodes", "phase"]

@@ -1,6 +1,5 @@
 """Questions that are asked twice, however far apart."""
 
-import numpy as np
 import pandas as pd
 
 from eilev.distributions.items import ClipFacts
@@ -13,7 +12,7 @@ def _repeated(facts: ClipFacts, *pieces: list[Question]) -> pd.DataFrame:
     repeats = Repeats(facts)
     for piece in pieces:
         table = pd.DataFrame(piece, columns=ASKED)
-        repeats.add(table, facts.ids.get_indexer(pd.Index(table["query"])).astype(np.int64))
+        repeats.add(table, facts.ids.find(table["query"]))
     return repeats.rows()
 
 
