@@ -16,9 +16,10 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.running import Server, free_port
 from tests.conftest import ROOT
 from tests.serving.conftest import server, video_urls  # noqa: F401
-from tests.serving.running import Server, client_of, few_shot, free_port
+from tests.serving.running import client_of, few_shot
 from tools.dashboard import FILE, render
 
 CONFIG = ROOT / "docker/prometheus/prometheus.yml"
