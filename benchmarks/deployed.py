@@ -1,6 +1,5 @@
 """A Prefect server, a worker and the deployments of a copy of this tree (benchmarks.flow_kills)."""
 
-import socket
 import time
 from contextlib import suppress
 from uuid import UUID
@@ -10,6 +9,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State, StateType
 
 from benchmarks.kills import Project
+from benchmarks.running import free_port
 
 DEPLOYMENT = "pipeline/pipeline"
 # Until a run's end is heard of: the stages, or three heartbeats and what evaluates them.
@@ -23,9 +23,7 @@ class Prefect:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = str(probe.getsockname()[1])
+        self.port = str(free_port())
         self.client = SyncPrefectClient(f"http://127.0.0.1:{self.port}/api")
 
     def up(self) -> None:

@@ -11,13 +11,13 @@ import sys
 from typing import Annotated
 
 from dvc.api import metrics_show
+from dvc.exceptions import DvcException
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from eilev.io import DataError
 from eilev.paths import METRICS
 from flows import records
 from flows.commands import CommandError
@@ -58,7 +58,7 @@ def main() -> None:
     """Run the flow in this process."""
     try:
         experiment(sys.argv[1:])
-    except (CommandError, DataError) as error:
+    except (CommandError, DvcException) as error:
         sys.exit(f"error: {error}")
 
 

@@ -3,13 +3,14 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from benchmarks.running import free_port
 
 START_S = 30
 USER = "prefect"
@@ -56,9 +57,7 @@ def _initialize(binaries: Path, folder: Path, user: str | None) -> None:
 
 @contextmanager
 def _running(binaries: Path, folder: Path, user: str | None) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     settings = {"listen_addresses": "127.0.0.1", "port": port, "fsync": "off"}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     command = [str(binaries / "postgres"), "-D", str(folder / "data"), "-k", str(folder), *options]

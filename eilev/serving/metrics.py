@@ -116,7 +116,7 @@ class _State(Collector):
 def _bundle(model: Model) -> dict[str, str]:
     manifest = model.engine.manifest
     return {
-        "fingerprint": manifest.fingerprint,
+        "fingerprint": model.fingerprint,
         "precision": manifest.precision,
         "git_revision": manifest.git_revision or "",
     }

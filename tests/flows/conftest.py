@@ -1,7 +1,6 @@
 """A real Prefect server for this folder's tests, and a small DVC project for each of them."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from benchmarks.running import free_port
 from tests.conftest import ROOT
 
 START_S = 400  # until the server answers, on a machine with other work
@@ -81,19 +81,20 @@ def end(process: psutil.Process) -> None:
 
 def with_home(home: Path, **settings: str) -> Prefect:
     """Prefect with a home, a port and settings of its own, and none of the caller's."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     own = {
         "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PYTHONPATH": str(ROOT),
     }
-    others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    return Prefect(others | own | settings)
+    return Prefect(without_prefect() | own | settings)
+
+
+def without_prefect() -> dict[str, str]:
+    """The environment, without what it says of another server."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
 
 
 @pytest.fixture(scope="package")

@@ -1,6 +1,5 @@
 """`make prefect-up` and `make prefect-down`, with a real server and worker of their own."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -10,9 +9,10 @@ import psutil
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 
+from benchmarks.running import free_port
 from flows.alerts import DEAD
 from tests.conftest import ROOT
-from tests.flows.conftest import write_project
+from tests.flows.conftest import without_prefect, write_project
 
 DVC_YAML = "stages: {only: {cmd: echo made > made.txt, outs: [made.txt]}}"
 # One of prefect.yaml's takes as long to register as all of them.
@@ -31,12 +31,10 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def local(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command, without what this process knows of another server."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     return subprocess.run(
         [sys.executable, "-m", "flows.local", *arguments],
         cwd=folder,
-        env=others | {"PYTHONPATH": str(ROOT)},
+        env=without_prefect() | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -44,9 +42,7 @@ def local(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_server_and_worker_start_once_and_end_with_all_that_is_theirs(checkout: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     up = local(checkout, "up", str(port))
     try:
         assert up.returncode == 0, up.stderr

@@ -1,7 +1,6 @@
 """The launch files, as Accelerate reads them, and trainings that it starts by them on the CPU."""
 
 import json
-import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from accelerate.utils.launch import _filter_args, prepare_multi_gpu_env
 from safetensors.torch import load_file
 from torch.distributed import run as torchrun
 
+from benchmarks.running import free_port
 from eilev.config.launch import read_launch
 from eilev.config.section import ParamsError
 from eilev.model.checkpoint import load_weights
@@ -77,12 +77,6 @@ def test_two_machines_have_the_losses_of_one_process(alone, tmp_path):
         process.join()
     assert [process.exitcode for process in started] == [0, 0]
     assert_the_same(tmp_path, alone)
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 def test_a_model_that_is_shared_out_trains_stops_and_goes_on_as_a_whole_one(alone, tmp_path):
