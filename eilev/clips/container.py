@@ -1,11 +1,12 @@
 """What a container says of its video: which frames a player shows, and when.
 
 FFmpeg's demuxers (PyAV) read every packet once, which is cheap; a frame is decoded only where the
-packets do not tell (AVI has no presentation times), and one to see how the picture is turned.
+packets do not tell (AVI has no presentation times), and one to see how the picture is turned. A
+small file may be kept open for both and for its reader: opening is most of the work there.
 """
 
 from array import array
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from eilev.clips.limits import (
     seconds_to_decode,
     seconds_to_scan,
 )
-from eilev.clips.opening import container_format, open_container, reading, video_stream
+from eilev.clips.opening import Opened, container_format, open_container, reading, video_stream
+from eilev.clips.turning import UPRIGHT, Turn, turn_of_first
 
 # Of which decord's FFmpeg (4.1) decodes one frame a packet; it knows no AV1.
 _DECORD_CODECS = frozenset({"h264", "hevc", "mjpeg", "mpeg4", "vp8", "vp9"})
@@ -32,9 +34,8 @@ _NO_TIME = np.iinfo(np.int64).min
 _SHOWN_VP8 = 0x10
 _H264_SLICE, _H264_IDR = 1, 5
 
-# Rows and columns of the display matrix that turn or mirror: x' = a x + c y, y' = b x + d y.
-Turn = tuple[int, int, int, int]
-UPRIGHT: Turn = (1, 0, 0, 1)
+# A file up to this size may be held in memory by its packets.
+_KEPT_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Track:
         turn: how a player turns the frames.
         damage: why frames are missing behind `info.end_s`, or None.
         suits_decord: whether decord, too, reads all this rightly.
+        opened: the file, if it was to be kept open and is small and whole.
     """
 
     info: VideoInfo
@@ -62,6 +64,7 @@ class Track:
     turn: Turn
     damage: str | None
     suits_decord: bool
+    opened: Opened | None = field(repr=False)
 
     @property
     def keys(self) -> Indices:
@@ -84,10 +87,17 @@ class _Packets:
     # Whether no frame behind a key frame refers to one before it, as far as H.264 is concerned.
     begin_anew: bool
     damage: str | None
+    # The packets themselves and the end's, where they were to be kept.
+    kept: list[Any]
 
 
 def probe(
-    path: Path, limits: Limits, *, by_decoding: bool = False, allow: Allow = no_deadline
+    path: Path,
+    limits: Limits,
+    *,
+    by_decoding: bool = False,
+    keep: bool = False,
+    allow: Allow = no_deadline,
 ) -> Track:
     """Read a file's packets.
 
@@ -95,19 +105,23 @@ def probe(
         path: the file.
         limits: checked before a frame is decoded.
         by_decoding: tell the shown frames by decoding all of them, whatever the packets say.
+        keep: keep a small file open; the caller closes `Track.opened`.
         allow: told before each long step how many seconds it may take.
 
     Raises:
         RefusedError: not a video that can be read, or too large.
     """
     name = container_format(path)
-    allow(seconds_to_scan(path.stat().st_size))
-    with reading(), open_container(path, name) as container:
+    num_bytes = path.stat().st_size
+    allow(seconds_to_scan(num_bytes))
+    with reading(), ExitStack() as until_here:
+        container = until_here.enter_context(open_container(path, name))
         stream = video_stream(container)
         codec = stream.codec_context
         limits.check_frame(codec.width, codec.height)
-        packets = _scan(container, stream)
-        turn = _turn(path, name)
+        packets = _scan(container, stream, keep=keep and num_bytes <= _KEPT_BYTES)
+        opened = Opened(container, stream, packets.kept) if packets.kept else None
+        turn = _turn_of_opened(opened) if opened else _turn(path, name)
         counted = by_decoding or name == "avi" or not _times_tell(packets)
         times, damage = _shown_times(packets), None
         if counted:
@@ -117,7 +131,7 @@ def probe(
             raise RefusedError("no frame can be decoded (damaged or cut off)")
         keys = np.flatnonzero(packets.is_key & (packets.pts != _NO_TIME))
         keys = keys[np.argsort(packets.pts[keys], kind="stable")]
-        return Track(
+        track = Track(
             info=_info(np.sort(times), container, stream, packets),
             codec=codec.name,
             pixels=codec.width * codec.height,
@@ -131,18 +145,24 @@ def probe(
             and turn == UPRIGHT
             and name in _DECORD_FORMATS
             and _suits_decord(container, codec.name, packets),
+            opened=opened,
         )
+        if opened:
+            until_here.pop_all()
+        return track
 
 
-def _scan(container: Any, stream: Any) -> _Packets:
+def _scan(container: Any, stream: Any, *, keep: bool) -> _Packets:
     """Read every packet; damage ends it."""
-    numbers = array("q")
+    numbers, kept = array("q"), list[Any]()
     damage = None
     codec = stream.codec_context
     hides = codec.name == "vp8"
     begin_anew = True
     try:
         for packet in container.demux(stream):
+            if keep:
+                kept.append(packet)
             if not packet.size:
                 continue  # the end
             shown = not packet.is_discard and (not hides or _shows(packet))
@@ -160,7 +180,7 @@ def _scan(container: Any, stream: Any) -> _Packets:
         damage = "damaged or cut off"
     pts, dts, duration, is_key, is_shown = table.T
     flags = is_key.astype(bool), is_shown.astype(bool)
-    return _Packets(pts, dts, duration, *flags, begin_anew, damage)
+    return _Packets(pts, dts, duration, *flags, begin_anew, damage, [] if damage else kept)
 
 
 def _shows(packet: Any) -> bool:
@@ -239,26 +259,13 @@ def _origin(container: Any, first_s: float) -> float:
 def _turn(path: Path, name: str) -> Turn:
     """How the first frame that can be decoded is to be turned."""
     with open_container(path, name) as container:
-        for packet in container.demux(video_stream(container)):
-            with suppress(av.error.FFmpegError):
-                for frame in packet.decode():
-                    return _turn_of(frame)
-    return UPRIGHT
+        return turn_of_first(container.demux(video_stream(container)))
 
 
-def _turn_of(frame: Any) -> Turn:
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            return _right_angles(np.frombuffer(bytes(data), dtype=np.int32))
-    return UPRIGHT
-
-
-def _right_angles(matrix: NDArray[np.int32]) -> Turn:
-    turn = tuple(int(np.sign(value)) for value in matrix[[0, 1, 3, 4]])
-    a, b, c, d = turn
-    if abs(a * d - b * c) != 1 or (a and b) or (c and d):
-        raise RefusedError("a player turns it by an angle that is not a multiple of 90 degrees")
-    return a, b, c, d
+def _turn_of_opened(opened: Opened) -> Turn:
+    turn = turn_of_first(opened.packets)
+    opened.stream.codec_context.flush_buffers()
+    return turn
 
 
 def _suits_decord(container: Any, codec: str, packets: _Packets) -> bool:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,7 @@ class Video:
         limits: Limits | None = None,
         *,
         name: str | None = None,
+        keep: bool = False,
         allow: Allow = no_deadline,
     ) -> None:
         """Read what the container says.
@@ -64,6 +65,7 @@ class Video:
             size: frames are squashed to this width and height in pixels.
             limits: the largest video that is decoded.
             name: what messages call the file; its path by default.
+            keep: keep a small file open, for one clip; PyAV then reads it.
             allow: told before each long step how many seconds it may take.
 
         Raises:
@@ -75,7 +77,14 @@ class Video:
         self._counted = False
         self._decord: DecordReader | None = None
         with self._named():
-            self._track: Track = probe(path, self._limits, allow=allow)
+            self._track: Track = probe(path, self._limits, keep=keep, allow=allow)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._track.opened is not None:
+            self._track.opened.close()
 
     @property
     def info(self) -> VideoInfo:
@@ -156,7 +165,7 @@ class Video:
     ) -> Iterator[tuple[int, list[_Result] | RefusedError]]:
         """Read clips by the decoder that suits them; PyAV tries what decord can't read."""
         left = list(range(len(clips)))
-        if self._track.suits_decord and not _overlap(clips):
+        if self._track.suits_decord and self._track.opened is None and not _overlap(clips):
             self.decoder, left = "decord", []
             self._decord = self._decord or DecordReader(self._path, self._size)
             for place, clip in self._decord.read(clips, encode):
@@ -191,6 +200,7 @@ class Video:
             if self._counted:
                 raise RefusedError("it shows other frames at every reading")
             self._counted = True
+            self.__exit__()
             self._track = probe(self._path, self._limits, by_decoding=True, allow=self._allow)
 
     @contextmanager
@@ -214,13 +224,15 @@ def read_clip(
         VideoError: the video can't be decoded or exceeds a limit.
     """
     if isinstance(source, Path):
-        return Video(source, size, limits).clip(None, 0.0, num_frames)
+        with Video(source, size, limits, keep=True) as video:
+            return video.clip(None, 0.0, num_frames)
     # A file without a name, in memory: it goes with this process, however that ends.
     with os.fdopen(os.memfd_create("video"), "wb") as file:
         file.write(source)
         file.flush()
         path = Path(f"/proc/self/fd/{file.fileno()}")
-        return Video(path, size, limits, name="the video").clip(None, 0.0, num_frames)
+        with Video(path, size, limits, name="the video", keep=True) as video:
+            return video.clip(None, 0.0, num_frames)
 
 
 def _as_it_is(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,8 +1,9 @@
 """Opens a video with the one demuxer that its first bytes ask for, and with nothing else."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,19 @@ _FORMATS = {
     "mpegts": re.compile(rb"\x47.{187}\x47|.{4}\x47.{191}\x47", re.S),
 }
 _HEAD_BYTES = 256
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file that stays open, with all packets of its video and the empty one that ends them."""
+
+    container: Any
+    stream: Any
+    packets: Sequence[Any]
+
+    def close(self) -> None:
+        """Its packets can't be decoded any more."""
+        self.container.close()
 
 
 def open_container(path: Path, name: str | None = None) -> Any:

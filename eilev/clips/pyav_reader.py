@@ -8,6 +8,7 @@ those of decord, to the bit.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -18,14 +19,16 @@ from numpy.typing import NDArray
 from eilev.clips.container import Track
 from eilev.clips.frame_choice import Indices
 from eilev.clips.limits import RefusedError
-from eilev.clips.opening import open_container, reading, video_stream
+from eilev.clips.opening import Opened, open_container, reading, video_stream
+from eilev.clips.turning import Turn, turned
 
 _Result = TypeVar("_Result")
 _Image = NDArray[np.uint8]
 
 # The first frames are all decoded, to see that they are those which the packets announced.
 _CHECKED = 32
-# Frames that a decoder may hold back: nearer than this, a key frame's packet may be read already.
+# Frames that a decoder may hold back: nearer than this, a key frame's packet may be read already,
+# and whether groups are closed has not been seen.
 _MIN_JUMP = 32
 
 
@@ -40,7 +43,7 @@ class PyavReader:
         self._path, self._track = path, track
         self._scaler = _Scaler(size)
         self._container: Any = None
-        self._stream: Any = None
+        self._stream: Any = track.opened.stream if track.opened is not None else None
         self._decoded: Iterator[Any] = iter(())
         # The number of the frame that comes next; those before `_first` are passed over.
         self._next = self._first = track.info.num_frames
@@ -54,6 +57,8 @@ class PyavReader:
         self._keys: list[int] = track.keys.tolist()
         self._stamps = list(zip(track.key_pts.tolist(), track.key_dts.tolist(), strict=True))
         self._begun_at = 0
+        # Packets that are kept are all there, and to groups that are closed any jump is right.
+        self._min_jump = 0 if track.opened is not None and track.suits_decord else _MIN_JUMP
         # Whether a damage has ended the decoding since.
         self._ends = False
 
@@ -113,7 +118,7 @@ class PyavReader:
         """Decode on to a frame, or from the last key frame before it where that is nearer."""
         while True:
             key = bisect_right(self._keys, number) - 1
-            if number < self._next or (key >= 0 and self._keys[key] > self._next + _MIN_JUMP):
+            if number < self._next or (key >= 0 and self._keys[key] > self._next + self._min_jump):
                 self._jump(key)
             try:
                 return self._decode_to(number)
@@ -159,8 +164,7 @@ class PyavReader:
         """Begin at a key frame; -1 is the start of the file."""
         self._begun_at, self._ends = key, False
         self._next = self._first = self._keys[key] if key > 0 else 0
-        packets = self._from_start() if key <= 0 else self._from_key(key)
-        self._decoded = self._decode(packets)
+        self._decoded = self._decode(self._packets(key))
 
     def _decode(self, packets: Iterator[Any]) -> Iterator[Any]:
         try:
@@ -180,6 +184,20 @@ class PyavReader:
             self._stream.codec_context.skip_frame = "NONREF" if left_out else "DEFAULT"
         frames: list[Any] = packet.decode()
         return frames
+
+    def _packets(self, key: int) -> Iterator[Any]:
+        if self._track.opened is not None:
+            return self._from_opened(self._track.opened, key)
+        return self._from_start() if key <= 0 else self._from_key(key)
+
+    def _from_opened(self, opened: Opened, key: int) -> Iterator[Any]:
+        """The packets from a key frame's on, of a file that is kept open."""
+        opened.stream.codec_context.flush_buffers()
+        pts = self._stamps[key][0]
+        before = dropwhile(
+            lambda packet: not packet.is_keyframe or packet.pts != pts, opened.packets
+        )
+        yield from before if key > 0 else opened.packets
 
     def _from_start(self) -> Iterator[Any]:
         if self._container is not None:
@@ -214,13 +232,13 @@ class _Scaler:
         self._form: tuple[Any, ...] = ()
         self._graph: Any = None
 
-    def scale(self, frame: Any, turn: tuple[int, int, int, int]) -> _Image:
+    def scale(self, frame: Any, turn: Turn) -> _Image:
         """Scale, then turn: uint8 (size, size, 3), RGB."""
         form = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
         if form != self._form:
             self._graph, self._form = self._build(frame), form
         self._graph.push(frame)
-        return _turned(self._graph.pull().to_ndarray(), turn)
+        return turned(self._graph.pull().to_ndarray(), turn)
 
     def _build(self, frame: Any) -> Any:
         graph = av.filter.Graph()
@@ -238,13 +256,6 @@ class _Scaler:
         ]
         graph.link_nodes(*filters).configure()
         return graph
-
-
-def _turned(image: _Image, turn: tuple[int, int, int, int]) -> _Image:
-    """What a player shows: x' = a x + c y, y' = b x + d y."""
-    a, b, c, d = turn
-    turned = image if a else image.swapaxes(0, 1)
-    return np.ascontiguousarray(turned[:: b + d, :: a + c])
 
 
 def _all_of(parts: list[_Result | RefusedError]) -> list[_Result] | RefusedError:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import core_schema
+from pydantic_core import ErrorDetails, core_schema
 
 from eilev.vocabulary import listed
 
@@ -122,7 +122,17 @@ def require_distinct(name: str, values: Sequence[object]) -> None:
 
 
 def _describe(error: ValidationError) -> str:
+    items = error.errors()
     return "; ".join(
         f"{'.'.join(map(str, item['loc'])) or 'all of it'}: {item['msg']}"
-        for item in error.errors()
+        for item in items
+        if not _follows(item, items)
+    )
+
+
+def _follows(item: ErrorDetails, items: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is only called too short because an element of it is broken."""
+    place = item["loc"]
+    return item["type"] == "too_short" and any(
+        other["loc"][: len(place)] == place for other in items if other is not item
     )

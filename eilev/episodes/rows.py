@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eilev.episodes.classes import Floats, Ints
-from eilev.episodes.meaning import WRITERS, Rewriter
+from eilev.episodes.meaning import WRITERS
 from eilev.episodes.recipes import Recipe
+from eilev.episodes.rewriter import Rewriter
 from eilev.schema import EPISODES
 from eilev.vocabulary import MEANINGS
 

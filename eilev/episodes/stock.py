@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from eilev.episodes.classes import Bools, Ints, encode_classes
-from eilev.episodes.meaning import Rewriter, make_rewriter
+from eilev.episodes.rewriter import Rewriter, make_rewriter
 from eilev.episodes.sampler import ContextIndex, index_clips
 from eilev.parquet import text_array
 from eilev.schema import SPLITS, Split

@@ -11,7 +11,8 @@ import pandas as pd
 
 from eilev.config.conditions import CONDITIONS, shown
 from eilev.episodes.availability import why_not
-from eilev.episodes.meaning import make_rewriter, with_new_words, write_permuted
+from eilev.episodes.meaning import write_permuted
+from eilev.episodes.rewriter import make_rewriter, with_new_words
 from eilev.ids import Ids
 from eilev.inputs.episode import episode_texts
 

@@ -10,12 +10,11 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from transformers import Blip2ForConditionalGeneration
 from transformers.utils.generic import ModelOutput
 
-from eilev.inputs.interleave import IGNORE_INDEX
 from eilev.model.families import Family, family_of
+from eilev.model.loss import cross_entropy
 
 
 @dataclass
@@ -187,7 +186,7 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
                 use_cache=False,
             ).logits
             attentions = None
-            loss = None if labels is None else _cross_entropy(logits, labels)
+            loss = None if labels is None else cross_entropy(logits, labels)
         else:
             output = self.language_model(
                 inputs_embeds=embeds,
@@ -197,7 +196,7 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
                 logits_to_keep=logits_to_keep,
             )
             logits, attentions = output.logits, output.attentions
-            loss = None if labels is None else _cross_entropy(logits[:, :-1], labels[:, 1:])
+            loss = None if labels is None else cross_entropy(logits[:, :-1], labels[:, 1:])
         return VideoBlipOutput(loss=loss, logits=logits, attentions=attentions)
 
     @torch.no_grad()
@@ -297,12 +296,3 @@ class VideoBlip(Blip2ForConditionalGeneration):  # type: ignore[no-untyped-call]
             raise ValueError(
                 f"the text has placeholders for {expected} videos, but {num_videos} are given"
             )
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean over the labelled positions, in float32 whatever the precision of the logits."""
-    labelled = labels != IGNORE_INDEX
-    targets = labels[labelled]
-    if not targets.numel():
-        raise ValueError("no position of the batch carries a loss: every label is ignored")
-    return functional.cross_entropy(logits[labelled].float(), targets)

@@ -120,11 +120,11 @@ def _read_file(
         container_format(path)
     except RefusedError as error:
         raise VideoError(f"the video: {error}, and no {NAMES} either") from error
-    video = Video(path, size, limits, name="the video")
-    if segment is None:
-        return video.clip(None, 0.0, num_frames)
-    start_s, end_s = segment
-    return video.clip((start_s + end_s) / 2, end_s - start_s, num_frames)
+    with Video(path, size, limits, name="the video", keep=True) as video:
+        if segment is None:
+            return video.clip(None, 0.0, num_frames)
+        start_s, end_s = segment
+        return video.clip((start_s + end_s) / 2, end_s - start_s, num_frames)
 
 
 def load_clip(url: str, num_frames: int, size: int, limits: Limits) -> Frames:

@@ -96,6 +96,29 @@ def test_the_frames_are_those_that_a_player_shows(name: str, folder: Path) -> No
     ]
 
 
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_file_that_is_kept_open_shows_the_same(name: str, folder: Path) -> None:
+    path = made(name, folder)
+    shown = shown_numbers(path)
+    with Video(path, SIZE, keep=True) as video:
+        info = video.info
+        assert info.num_frames == len(shown)
+        # Forwards and back, from key frames and from the start, again after the end.
+        for time_s in np.random.default_rng(0).uniform(info.start_s, info.end_s, 8).tolist():
+            places = window(info.frame_times_s, info.end_s, time_s, 0.4)
+            assert cut(video, [time_s], 0.4) == [[shown[place] for place in places]]
+        assert read_numbers(video.clip(None, 0.0, len(shown))) == shown
+        assert video.decoder == "pyav"
+
+
+def test_a_file_is_closed_with_its_video(folder: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for name in ("b_frames.mp4", "mpeg4.avi", "vp9.webm"):
+        with Video(made(name, folder), SIZE, keep=True) as video:
+            video.clip(None, 0.0, 4)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_both_decoders_give_the_same_pixels(folder: Path) -> None:
     for name in ("b_frames.mp4", "ten_bits.mp4", "odd_size.mp4", "vp9.webm"):
         video = Video(made(name, folder), SIZE)
@@ -103,7 +126,9 @@ def test_both_decoders_give_the_same_pixels(folder: Path) -> None:
         assert video.decoder == "decord"
         together = [clip for _, clip in video.clips([1.0, 1.0], 0.5, 4, np.copy)]
         assert video.decoder == "pyav"
-        for clip in together:
+        with Video(made(name, folder), SIZE, keep=True) as kept:
+            (alone,) = (clip for _, clip in kept.clips([1.0], 0.5, 4, np.copy))
+        for clip in [*together, alone]:
             np.testing.assert_array_equal(clip, apart)
 
 
@@ -131,11 +156,12 @@ def test_times_are_those_of_the_container(name: str, folder: Path) -> None:
         video.clip(video.info.end_s + 1.0, 1.0, 4)
 
 
+@pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("name", DAMAGED)
-def test_of_a_damaged_file_no_wrong_frame_is_given(name: str, folder: Path) -> None:
+def test_of_a_damaged_file_no_wrong_frame_is_given(name: str, keep: bool, folder: Path) -> None:
     path = made(name, folder)
     try:
-        video = Video(path, SIZE)
+        video = Video(path, SIZE, keep=keep)
     except VideoError as error:
         assert not len(shown_frames(path))
         assert str(error).startswith(f"{path}: ")

@@ -87,6 +87,20 @@ def test_a_mixture_that_makes_no_sense_is_refused(tmp_path, item, message):
         load_changed(tmp_path, "episodes", "train.0.mixture", [item])
 
 
+def test_a_list_is_not_called_short_for_what_an_element_lacks(tmp_path):
+    params = yaml.safe_load(COMMITTED.read_text())
+    del params["train"]["phases"][0]["guidance"]
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params))
+    with pytest.raises(ParamsError) as error:
+        load_params(path)
+    assert str(error.value) == f"{path}: train.phases.0.guidance: Field required"
+    params["train"]["phases"] = []
+    path.write_text(yaml.safe_dump(params))
+    with pytest.raises(ParamsError, match=r"train\.phases: .* at least 1 item"):
+        load_params(path)
+
+
 def test_guidance_needs_the_words_marked(tmp_path):
     params = yaml.safe_load(COMMITTED.read_text())
     assert any(phase["guidance"] for phase in params["train"]["phases"])

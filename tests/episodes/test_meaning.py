@@ -6,6 +6,7 @@ import pytest
 
 from eilev.episodes import classes, meaning
 from eilev.episodes.draws import row_uniforms
+from eilev.episodes.rewriter import Rewriter, make_rewriter, with_new_words
 from eilev.language import templates
 from eilev.language.lexicon import Lexicon
 from eilev.language.new_words import new_word_forms
@@ -27,8 +28,8 @@ NARRATIONS = pd.DataFrame(
 )
 
 
-def _rewriter() -> meaning.Rewriter:
-    return meaning.make_rewriter(NARRATIONS, np.ones(len(NARRATIONS), dtype=np.bool_))
+def _rewriter() -> Rewriter:
+    return make_rewriter(NARRATIONS, np.ones(len(NARRATIONS), dtype=np.bool_))
 
 
 @pytest.mark.parametrize("module", [classes, meaning, templates])
@@ -83,7 +84,7 @@ def test_words_of_several_words_are_read() -> None:
         ("The camera wearer takes a measuring cup.", "take", "cup", "take", "measuring cup"),
     ]
     narrations = pd.DataFrame(rows, columns=NARRATIONS.columns)
-    rewriter = meaning.make_rewriter(narrations, np.ones(2, dtype=np.bool_))
+    rewriter = make_rewriter(narrations, np.ones(2, dtype=np.bool_))
     reader = meaning.WordReader(rewriter)
     assert reader.read(0, "The camera wearer takes a tap.") == ("take", "tap")
     assert reader.read(1, "The camera wearer turns on a tap.") == ("turn on", "tap")
@@ -114,7 +115,7 @@ def test_canonical_words_leave_one_word_per_class() -> None:
 
 def test_canonical_words_are_those_of_the_training_clips() -> None:
     is_train = np.array([False, True, False, True, True, False, True, False])
-    rewriter = meaning.make_rewriter(NARRATIONS, is_train)
+    rewriter = make_rewriter(NARRATIONS, is_train)
     # Among training clips "slice" is the word of cut, and dish ties with plate; peel is not there.
     assert rewriter.verbs.canonical == ("slice", "peel", "wash")
     assert rewriter.nouns.canonical == ("onion", "dish")
@@ -124,7 +125,7 @@ def test_canonical_words_are_those_of_the_training_clips() -> None:
 def test_permuted_words_are_consistent_and_injective() -> None:
     world = make_world(400)
     narrations = world.narrations
-    rewriter = meaning.make_rewriter(narrations, np.ones(len(narrations), dtype=np.bool_))
+    rewriter = make_rewriter(narrations, np.ones(len(narrations), dtype=np.bool_))
     reader = meaning.WordReader(rewriter)
     clips = np.random.default_rng(0).integers(0, len(narrations), (200, 7))
     written = meaning.write_permuted(rewriter, clips, row_uniforms((0,), 0, 200, 28))
@@ -163,7 +164,7 @@ def test_more_classes_than_words() -> None:
 
 def test_renamed_words_are_exchanged_one_for_one() -> None:
     narrations = make_world(400).narrations
-    rewriter = meaning.make_rewriter(narrations, np.ones(len(narrations), dtype=np.bool_))
+    rewriter = make_rewriter(narrations, np.ones(len(narrations), dtype=np.bool_))
     reader = meaning.WordReader(rewriter)
     clips = np.random.default_rng(0).integers(0, len(narrations), (200, 7))
     written = meaning.write_renamed(rewriter, clips, row_uniforms((0,), 0, 200, 28))
@@ -192,15 +193,13 @@ def test_renamed_words_are_exchanged_one_for_one() -> None:
 
 def test_renamed_words_are_those_of_the_training_clips() -> None:
     is_train = np.array([False, True, False, True, True, False, True, False])
-    assert meaning.make_rewriter(NARRATIONS, is_train).verbs.spoken == ("slice", "wash")
-    assert meaning.make_rewriter(NARRATIONS, is_train).nouns.spoken == ("dish", "onion", "plate")
+    assert make_rewriter(NARRATIONS, is_train).verbs.spoken == ("slice", "wash")
+    assert make_rewriter(NARRATIONS, is_train).nouns.spoken == ("dish", "onion", "plate")
 
 
 def test_new_words_come_in_known_forms() -> None:
     narrations = make_world(200).narrations
-    rewriter = meaning.with_new_words(
-        meaning.make_rewriter(narrations, np.ones(200, dtype=np.bool_))
-    )
+    rewriter = with_new_words(make_rewriter(narrations, np.ones(200, dtype=np.bool_)))
     rng = np.random.default_rng(0)
     clips = rng.integers(0, 200, (50, 9))
     forms, lexicon = {*new_word_forms()}, Lexicon.from_narrations(narrations)
