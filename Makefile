@@ -4,6 +4,7 @@ BIN := .venv/bin
 PORT ?= 8000
 BUNDLE ?= data/export/bundle
 PREFECT_PORT ?= 4200
+REPORT_PORT ?= 8001
 
 # pip leaves compiling to the first import, as most of what it installs is never imported. What
 # is compiled then is kept, whatever the caller's shell says: stages and tests start Python often.
@@ -62,8 +63,8 @@ serve: .venv/serve ## answer requests on http://127.0.0.1:$(PORT)
 flow: .venv/flows ## the same pipeline under Prefect
 	python -m flows.pipeline
 
-prefect-up: .venv/flows ## a Prefect server and worker in the background, with all deployments
-	python -m flows.local up $(PREFECT_PORT)
+prefect-up: .venv/flows ## in the background: a Prefect server, a worker, all deployments, the report
+	python -m flows.local up $(PREFECT_PORT) $(REPORT_PORT)
 
 prefect-down: .venv/flows ## stop these
 	python -m flows.local down

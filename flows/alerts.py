@@ -28,6 +28,9 @@ ENDS = ("Completed", "Cancelled", *STATES["failed"], *STATES["crashed"])
 # Heartbeats that a run misses before it is taken for dead.
 MISSED = 3
 DEAD = "eilev: a run is dead"
+# Twice as long as Prefect keeps the deployment's slot for a run that has yet to begin.
+BEGIN = timedelta(minutes=10)
+UNBEGUN = "eilev: a run did not begin"
 # "text" is what chat services show.
 PAYLOAD = """{
   "text": {{ (flow.name ~ "/" ~ flow_run.name ~ ": " ~ flow_run.state.name)|tojson }},
@@ -46,13 +49,32 @@ def mark_dead(within: timedelta) -> None:
     Args:
         within: 10 seconds at least.
     """
-    beat = "prefect.flow-run.heartbeat"
+    told = f"nothing was heard of it for {within.total_seconds():.0f} seconds"
+    _crash_without(DEAD, "heartbeat", "heartbeat", within, told)
+
+
+def mark_unbegun(within: timedelta = BEGIN) -> None:
+    """Let runs become "Crashed" that a worker has taken and that did not begin in a time.
+
+    A worker that is killed at that moment tells nobody: its run would stay "Pending". One that
+    begins later all the same goes on.
+
+    Args:
+        within: 10 seconds at least.
+    """
+    told = f"it did not begin within {within.total_seconds():.0f} seconds"
+    _crash_without(UNBEGUN, "Pending", "Running", within, told)
+
+
+def _crash_without(name: str, after: str, expected: str, within: timedelta, told: str) -> None:
+    """Let runs become "Crashed" where the one event does not follow the other in time."""
+    event = "prefect.flow-run.{}".format
     _replace(
         Automation(
-            name=DEAD,
+            name=name,
             trigger=EventTrigger(
-                after={beat},
-                expect={beat, *(f"prefect.flow-run.{state}" for state in ENDS)},
+                after={event(after)},
+                expect={event(one) for one in (expected, *ENDS)},
                 match={"prefect.resource.id": "prefect.flow-run.*"},
                 for_each={"prefect.resource.id"},
                 posture=Posture.Proactive,
@@ -60,10 +82,7 @@ def mark_dead(within: timedelta) -> None:
             ),
             actions=[
                 ChangeFlowRunState(
-                    state=StateType.CRASHED,
-                    name="Crashed",
-                    force=False,
-                    message=f"nothing was heard of it for {within.total_seconds():.0f} seconds",
+                    state=StateType.CRASHED, name="Crashed", force=False, message=told
                 )
             ],
         )
@@ -101,7 +120,8 @@ def _replace(automation: Automation) -> None:
 
 
 def main() -> None:
-    """Register what marks dead runs, and the address that the environment names."""
+    """Register what marks runs as crashed, and the address that the environment names."""
+    mark_unbegun()
     if seconds := get_current_settings().flows.heartbeat_frequency:
         mark_dead(timedelta(seconds=MISSED * seconds))
     if url := os.environ.get(WEBHOOK):

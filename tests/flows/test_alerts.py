@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.states import Scheduled
+from prefect.states import Pending, Running, Scheduled
 from pydantic import ValidationError
 
-from flows.alerts import STATES, mark_dead, register
+from flows.alerts import STATES, mark_dead, mark_unbegun, register
 from flows.pipeline import pipeline
 from tests.flows.test_pipeline import child_environment
 
@@ -82,6 +82,21 @@ def test_a_killed_run_crashes_and_calls_the_webhook(
     call = posted.get(timeout=120)
     assert call["state"] == "Crashed"
     assert call["message"] == "nothing was heard of it for 10 seconds"
+
+
+def test_a_run_that_its_worker_never_began_crashes(client: SyncPrefectClient) -> None:
+    """The worker died between the two; had it only been slow, the run would go on."""
+    mark_unbegun(timedelta(seconds=10))
+    run = client.create_flow_run(pipeline, state=Scheduled()).id
+    client.set_flow_run_state(run, Pending())
+    deadline = time.monotonic() + 120
+    while (state := client.read_flow_run(run).state) is None or not state.is_final():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert state.is_crashed()
+    assert state.message == "it did not begin within 10 seconds"
+    client.set_flow_run_state(run, Running())
+    assert client.read_flow_run(run).state_name == "Running"
 
 
 def test_a_late_run_calls_the_webhook(
