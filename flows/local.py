@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from eilev.paths import REPORT
+from eilev.paths import REPORT, VALIDATION
 from flows.records import REPORT_URL
 from flows.registration import POOL
 
@@ -53,7 +53,7 @@ def up(port: int, report_port: int) -> str:
     url = f"http://127.0.0.1:{port}"
     _serve("server", ["prefect", "server", "start", "--port", str(port)], port, environment)
     _wait_until(lambda: _answers(url), "server")
-    pages = ["http.server", "--bind", "127.0.0.1", "--directory", str(REPORT), str(report_port)]
+    pages = ["http.server", "--bind", "127.0.0.1", "--directory", str(_pages()), str(report_port)]
     _serve("report", pages, report_port, environment)
     _register(environment)
     if not _running("worker"):
@@ -86,6 +86,17 @@ def down() -> None:
         _pid_file(name).unlink(missing_ok=True)
 
 
+def _pages() -> Path:
+    """A folder with the report and what it links to, and nothing else of the data."""
+    folder = FOLDER / "pages"
+    folder.mkdir(parents=True, exist_ok=True)
+    for shown in (REPORT, VALIDATION.parent):
+        link = folder / shown.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(shown.absolute())
+    return folder
+
+
 def _environment(port: int, report_port: int) -> dict[str, str]:
     """Where the server keeps its database, and where its clients find it and the report."""
     own = {
@@ -96,7 +107,7 @@ def _environment(port: int, report_port: int) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
-    usual = {HEARTBEAT: HEARTBEAT_S, REPORT_URL: f"http://127.0.0.1:{report_port}/"}
+    usual = {HEARTBEAT: HEARTBEAT_S, REPORT_URL: f"http://127.0.0.1:{report_port}/{REPORT.name}/"}
     return usual | os.environ | own
 
 

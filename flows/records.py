@@ -31,7 +31,7 @@ from flows.commands import PROGRESS_S
 
 CURVES = REPORT / "in_context_curves.svg"
 PAGE = REPORT / "index.html"
-# Environment variable with the address at which browsers find the folder of the report.
+# Environment variable with the address at which browsers find the report.
 REPORT_URL = "EILEV_REPORT_URL"
 # "train:  12%|#2  | 12/100 [00:10<01:15,  1.17step/s, loss=0.7]", as tqdm prints it
 BAR = re.compile(

@@ -54,7 +54,7 @@ def test_server_and_worker_start_once_and_end_with_all_that_is_theirs(checkout: 
         with SyncPrefectClient(f"http://127.0.0.1:{port}/api") as client:
             assert client.read_deployment_by_name("pipeline/pipeline").work_pool_name == "eilev"
             assert {one.name for one in client.read_automations()} == {DEAD, UNBEGUN}
-        assert httpx.get(f"http://127.0.0.1:{report_port}/").text == "the report"
+        assert httpx.get(f"http://127.0.0.1:{report_port}/report/").text == "the report"
         other = local(checkout, "up", str(free_port()), str(report_port))
         assert "a server runs, but not on port" in other.stderr
     finally:
