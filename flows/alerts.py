@@ -27,9 +27,10 @@ STATES = {"failed": ("Failed", "TimedOut"), "crashed": ("Crashed",), "late": ("L
 ENDS = ("Completed", "Cancelled", *STATES["failed"], *STATES["crashed"])
 # Heartbeats that a run misses before it is taken for dead.
 MISSED = 3
+BEAT = "heartbeat"
 DEAD = "eilev: a run is dead"
-# Twice as long as Prefect keeps the deployment's slot for a run that has yet to begin.
-BEGIN = timedelta(minutes=10)
+# As long as Prefect keeps the deployment's slot for a run that has yet to begin.
+BEGIN = timedelta(minutes=5)
 UNBEGUN = "eilev: a run did not begin"
 # "text" is what chat services show.
 PAYLOAD = """{
@@ -50,7 +51,7 @@ def mark_dead(within: timedelta) -> None:
         within: 10 seconds at least.
     """
     told = f"nothing was heard of it for {within.total_seconds():.0f} seconds"
-    _crash_without(DEAD, "heartbeat", "heartbeat", within, told)
+    _crash_without(DEAD, BEAT, {BEAT}, within, told)
 
 
 def mark_unbegun(within: timedelta = BEGIN) -> None:
@@ -63,18 +64,19 @@ def mark_unbegun(within: timedelta = BEGIN) -> None:
         within: 10 seconds at least.
     """
     told = f"it did not begin within {within.total_seconds():.0f} seconds"
-    _crash_without(UNBEGUN, "Pending", "Running", within, told)
+    # A server that is too busy may lose one of its events, so either will do.
+    _crash_without(UNBEGUN, "Pending", {"Running", BEAT}, within, told)
 
 
-def _crash_without(name: str, after: str, expected: str, within: timedelta, told: str) -> None:
-    """Let runs become "Crashed" where the one event does not follow the other in time."""
+def _crash_without(name: str, after: str, expected: set[str], within: timedelta, told: str) -> None:
+    """Let runs become "Crashed" where none of the expected events follows another in time."""
     event = "prefect.flow-run.{}".format
     _replace(
         Automation(
             name=name,
             trigger=EventTrigger(
                 after={event(after)},
-                expect={event(one) for one in (expected, *ENDS)},
+                expect={event(one) for one in (*expected, *ENDS)},
                 match={"prefect.resource.id": "prefect.flow-run.*"},
                 for_each={"prefect.resource.id"},
                 posture=Posture.Proactive,
