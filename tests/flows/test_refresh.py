@@ -10,6 +10,7 @@ from benchmarks.kills import copy_tree
 from eilev.parquet import read_table
 from eilev.paths import NARRATIONS
 from eilev.schema import NARRATIONS as SCHEMA
+from flows.commands import CommandError
 from flows.pipeline import refresh
 from tests.flows.test_pipeline import artifacts
 from tests.repositories import call, dvc
@@ -95,6 +96,5 @@ def test_what_is_new_in_an_import_comes_in_and_only_what_follows_is_computed(
     assert len(narrations) == 24
     assert sum(narrations["video_path"].str.contains("tuesday")) == 12
     source.rename(source.with_name("moved"))
-    state = refresh(return_state=True)
-    assert state.is_failed()
-    print(state.message)
+    with pytest.raises(CommandError, match=r"imports/annotations.dvc.*annotators"):
+        refresh()
