@@ -19,6 +19,8 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 # The temporary Prefect server of `make flow` and of the tests starts slowly on small machines.
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
+# Also of a flow in this terminal, where a server marks those as dead that miss three (flows/alerts.py).
+export PREFECT_FLOWS_HEARTBEAT_FREQUENCY ?= 30
 export GX_ANALYTICS_ENABLED := false
 export GRADIO_ANALYTICS_ENABLED := False
 

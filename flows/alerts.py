@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from prefect.automations import Automation, EventTrigger
+from prefect.automations import Automation, AutomationCore, EventTrigger
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
@@ -51,7 +51,7 @@ def mark_dead(within: timedelta) -> None:
         within: 10 seconds at least.
     """
     told = f"nothing was heard of it for {within.total_seconds():.0f} seconds"
-    _crash_without(DEAD, BEAT, {BEAT}, within, told)
+    _crash_without(DEAD, {"Running", BEAT}, {BEAT}, within, told)
 
 
 def mark_unbegun(within: timedelta = BEGIN) -> None:
@@ -65,17 +65,19 @@ def mark_unbegun(within: timedelta = BEGIN) -> None:
     """
     told = f"it did not begin within {within.total_seconds():.0f} seconds"
     # A server that is too busy may lose one of its events, so either will do.
-    _crash_without(UNBEGUN, "Pending", {"Running", BEAT}, within, told)
+    _crash_without(UNBEGUN, {"Pending"}, {"Running", BEAT}, within, told)
 
 
-def _crash_without(name: str, after: str, expected: set[str], within: timedelta, told: str) -> None:
-    """Let runs become "Crashed" where none of the expected events follows another in time."""
+def _crash_without(
+    name: str, after: set[str], expected: set[str], within: timedelta, told: str
+) -> None:
+    """Let runs become "Crashed" where none of the expected events follows others in time."""
     event = "prefect.flow-run.{}".format
-    _replace(
+    _keep(
         Automation(
             name=name,
             trigger=EventTrigger(
-                after={event(after)},
+                after={event(one) for one in after},
                 expect={event(one) for one in (*expected, *ENDS)},
                 match={"prefect.resource.id": "prefect.flow-run.*"},
                 for_each={"prefect.resource.id"},
@@ -101,7 +103,7 @@ def register(url: str) -> None:
     block = Webhook(url=SecretStr(url), headers=SecretDict({"Content-Type": "application/json"}))
     block_id = cast("UUID", block.save("eilev", overwrite=True))
     for name, states in STATES.items():
-        _replace(
+        _keep(
             Automation(
                 name=f"eilev: a run is {name}",
                 trigger=EventTrigger(
@@ -113,12 +115,19 @@ def register(url: str) -> None:
         )
 
 
-def _replace(automation: Automation) -> None:
-    """Register it in place of those of its name."""
+def _keep(automation: Automation) -> None:
+    """Put it in place of those of its name; the same one stays, as it knows who is due."""
     with get_client(sync_client=True) as client:
-        for former in client.read_automations_by_name(automation.name):
+        formers = client.read_automations_by_name(automation.name)
+        if [_meaning(former) for former in formers] == [_meaning(automation)]:
+            return
+        for former in formers:
             client.delete_automation(former.id)
     automation.create()
+
+
+def _meaning(automation: AutomationCore) -> tuple[object, ...]:
+    return automation.trigger.model_dump(exclude={"id"}), automation.actions
 
 
 def main() -> None:
