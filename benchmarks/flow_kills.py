@@ -228,7 +228,7 @@ def _run(prefect: Prefect, seconds: dict[str, float], options: argparse.Namespac
         after_s = rng.uniform(0, begun_s + seconds[stage])
         while (outcome := try_kill(prefect, kill, stage, after_s, expected)) is None:
             print(f"{number:3d} {kill} {stage:11s} {after_s:5.1f} s: too late", flush=True)
-            after_s = rng.uniform(0, after_s)
+            after_s = rng.uniform(0, after_s / 2)
         outcomes.append((kill, outcome))
         print(f"{number:3d} {kill} {stage:11s} {after_s:5.1f} s {asdict(outcome)}", flush=True)
     _print_table(outcomes)
