@@ -144,6 +144,7 @@ def _failure(asked: str, own: list[str], dvc: list[str]) -> StageError:
         kind = UnavailableError if PASSING.search(told) else StageError
         return kind(f"'{asked}' was not started: {told}")
     stage = ran[-1].removeprefix("Running stage ").strip("':")
-    cause = ([line for line in own if line.startswith("error: ")] or own or dvc)[-1]
+    errors = [line for line in dvc if line.startswith("ERROR: ")] or ["dvc itself was killed"]
+    cause = ([line for line in own if line.startswith("error: ")] or own or errors)[-1]
     told = "\n".join(own)
     return StageError(f"stage '{stage}' failed: {cause.removeprefix('error: ')}\n\n{told}")
