@@ -4,6 +4,7 @@ BIN := .venv/bin
 PORT ?= 8000
 BUNDLE ?= data/export/bundle
 PREFECT_PORT ?= 4200
+REPORT_PORT ?= 8001
 
 # pip leaves compiling to the first import, as most of what it installs is never imported. What
 # is compiled then is kept, whatever the caller's shell says: stages and tests start Python often.
@@ -18,6 +19,8 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 # The temporary Prefect server of `make flow` and of the tests starts slowly on small machines.
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
+# Also of a flow in this terminal, where a server marks those as dead that miss three (flows/alerts.py).
+export PREFECT_FLOWS_HEARTBEAT_FREQUENCY ?= 30
 export GX_ANALYTICS_ENABLED := false
 export GRADIO_ANALYTICS_ENABLED := False
 
@@ -62,8 +65,8 @@ serve: .venv/serve ## answer requests on http://127.0.0.1:$(PORT)
 flow: .venv/flows ## the same pipeline under Prefect
 	python -m flows.pipeline
 
-prefect-up: .venv/flows ## a Prefect server and worker in the background, with all deployments
-	python -m flows.local up $(PREFECT_PORT)
+prefect-up: .venv/flows ## in the background: a Prefect server, a worker, all deployments, the report
+	python -m flows.local up $(PREFECT_PORT) $(REPORT_PORT)
 
 prefect-down: .venv/flows ## stop these
 	python -m flows.local down

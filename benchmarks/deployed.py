@@ -10,10 +10,11 @@ from prefect.client.schemas.objects import State, StateType
 
 from benchmarks.kills import Project
 from benchmarks.running import free_port
+from flows.alerts import BEGIN
 
 DEPLOYMENT = "pipeline/pipeline"
-# Until a run's end is heard of: the stages, or three heartbeats and what evaluates them.
-END_S = 600.0
+# Until a run's end is heard of: the stages, three heartbeats, or what never begins (flows.alerts).
+END_S = BEGIN.total_seconds() + 300.0
 # By which Prefect tells a run's processes.
 RUN = "PREFECT__FLOW_RUN_ID"
 
@@ -23,12 +24,12 @@ class Prefect:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self.port = str(free_port())
-        self.client = SyncPrefectClient(f"http://127.0.0.1:{self.port}/api")
+        self.ports = [str(free_port()), str(free_port())]
+        self.client = SyncPrefectClient(f"http://127.0.0.1:{self.ports[0]}/api")
 
     def up(self) -> None:
         """Start all of it, and register the deployments."""
-        code, output = self.project.run("flows.local", "up", self.port)
+        code, output = self.project.run("flows.local", "up", *self.ports)
         if code:
             raise RuntimeError(output)
 

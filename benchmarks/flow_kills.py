@@ -5,10 +5,11 @@ a copy of this tree, with the small pipeline of benchmarks.kills, `flows.local` 
 server, a worker and the deployments, as `make prefect-up` does. A trial takes a stage's results
 away, starts a run of pipeline/pipeline, and at a random moment cancels it, or sends SIGKILL,
 SIGTERM or SIGINT to the worker, the flow's process, `dvc` or the stage, or SIGKILL to worker and
-flow at once. Then the worker is started again where it has ended, and the deployment is run again.
-Counted are runs that Prefect does not hear the end of, processes of a run that are left 30 seconds
-after it has ended, locks that are held then, results that differ from those of an undisturbed
-`dvc repro` by a byte, and next runs that do not end well.
+flow at once. A kill that finds nothing any more, as the machine was faster than before, is tried
+again, earlier. A worker that has ended is started again, and after the run's end the deployment is
+run again. Counted are runs that Prefect does not hear the end of, processes of a run that are left
+30 seconds after it has ended, locks that are held then, results that differ from those of an
+undisturbed `dvc repro` by a byte, and next runs that do not end well.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
@@ -60,14 +62,14 @@ KILLS = [
 class Outcome:
     """What a trial came to.
 
-    state: of the run. heard_s: seconds from the kill until Prefect knew of its end. unheard:
-    whether it never did. left: processes alive too long. locks: held by nobody's run. then: state
+    state: of the run, and message. heard_s: seconds from the kill until Prefect knew of its end;
+    None if it never did. left: processes alive too long. locks: held by nobody's run. then: state
     of the next run. differing: results that are not those of an undisturbed run.
     """
 
     state: str
-    heard_s: float
-    unheard: bool
+    message: str
+    heard_s: float | None
     left: int
     locks: list[str]
     then: str
@@ -117,7 +119,7 @@ def _alive(holders: dict[str, int] | list[dict[str, int]]) -> bool:
 
 def try_kill(
     prefect: Prefect, kill: Kill, stage: str, after_s: float, expected: dict[str, str]
-) -> Outcome:
+) -> Outcome | None:
     """Let a run make a stage's results again, kill it, and run the deployment again.
 
     Args:
@@ -126,23 +128,31 @@ def try_kill(
         stage: whose results are made.
         after_s: seconds from when there is something to kill.
         expected: results of an undisturbed run.
+
+    Returns:
+        None if there was nothing to kill any more.
     """
     prefect.project.forget(stage)
-    run = prefect.start()
+    worker, run = prefect.worker(), prefect.start()
     killed = _wait_and_kill(prefect, run, kill, stage, after_s)
+    prefect.mend()
     state = prefect.end(run)
     ended = time.monotonic()
     while (left := processes(run)) and time.monotonic() < ended + LEFT_S:
         time.sleep(0.2)
     locks = held(prefect.project.folder)
+    if kill.target == "worker":  # it may have waited for its run
+        psutil.wait_procs([worker], timeout=LEFT_S)
     prefect.mend()
     then = prefect.end(prefect.start())
+    if killed is None:
+        return None
     results = prefect.project.results()
     names = sorted(expected.keys() | results.keys())
     return Outcome(
         state=str(state and state.name),
-        heard_s=round(ended - killed, 1),
-        unheard=state is None,
+        message=str(state and state.message),
+        heard_s=round((state.timestamp - killed).total_seconds(), 1) if state else None,
         left=len(left),
         locks=locks,
         then=str(then and then.name),
@@ -150,21 +160,25 @@ def try_kill(
     )
 
 
-def _wait_and_kill(prefect: Prefect, run: UUID, kill: Kill, stage: str, after_s: float) -> float:
-    """Kill once there is a target and some seconds have passed, unless all is over by then.
+def _wait_and_kill(
+    prefect: Prefect, run: UUID, kill: Kill, stage: str, after_s: float
+) -> datetime | None:
+    """Kill once there is a target and some seconds have passed.
 
     Returns:
-        When that was.
+        When that was; None if all was over by then.
     """
     target: Target = "flow" if kill.target == "cancel" else kill.target
     while not targets(prefect, run, target, stage) and not prefect.final(run):
         time.sleep(0.1)
     time.sleep(after_s)
-    killed = time.monotonic()
+    found = targets(prefect, run, target, stage)
+    if not found or prefect.final(run):
+        return None
+    killed = datetime.now(UTC)
     if kill.sign is None:
         prefect.cancel(run)
         return killed
-    found = targets(prefect, run, target, stage)
     for process in found:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(kill.sign)
@@ -212,7 +226,9 @@ def _run(prefect: Prefect, seconds: dict[str, float], options: argparse.Namespac
     for number, (kill, stage) in enumerate(some, start=1):
         begun_s = 0.0 if kill.target in ("dvc", "stage") else lead_s
         after_s = rng.uniform(0, begun_s + seconds[stage])
-        outcome = try_kill(prefect, kill, stage, after_s, expected)
+        while (outcome := try_kill(prefect, kill, stage, after_s, expected)) is None:
+            print(f"{number:3d} {kill} {stage:11s} {after_s:5.1f} s: too late", flush=True)
+            after_s = rng.uniform(0, after_s / 2)
         outcomes.append((kill, outcome))
         print(f"{number:3d} {kill} {stage:11s} {after_s:5.1f} s {asdict(outcome)}", flush=True)
     _print_table(outcomes)
@@ -235,7 +251,7 @@ def _sums(pairs: Iterable[tuple[Kill, Outcome]]) -> dict[str, int]:
     return {
         "trials": len(outcomes),
         "stopped": sum(outcome.state != "Completed" for outcome in outcomes),
-        "unheard": sum(outcome.unheard for outcome in outcomes),
+        "unheard": sum(outcome.heard_s is None for outcome in outcomes),
         "left": sum(outcome.left for outcome in outcomes),
         "locks": sum(len(outcome.locks) for outcome in outcomes),
         "differing": sum(len(outcome.differing) for outcome in outcomes),

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from prefect.automations import Automation, EventTrigger
+from prefect.automations import Automation, AutomationCore, EventTrigger
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
@@ -27,7 +27,11 @@ STATES = {"failed": ("Failed", "TimedOut"), "crashed": ("Crashed",), "late": ("L
 ENDS = ("Completed", "Cancelled", *STATES["failed"], *STATES["crashed"])
 # Heartbeats that a run misses before it is taken for dead.
 MISSED = 3
+BEAT = "heartbeat"
 DEAD = "eilev: a run is dead"
+# As long as Prefect keeps the deployment's slot for a run that has yet to begin.
+BEGIN = timedelta(minutes=5)
+UNBEGUN = "eilev: a run did not begin"
 # "text" is what chat services show.
 PAYLOAD = """{
   "text": {{ (flow.name ~ "/" ~ flow_run.name ~ ": " ~ flow_run.state.name)|tojson }},
@@ -46,13 +50,35 @@ def mark_dead(within: timedelta) -> None:
     Args:
         within: 10 seconds at least.
     """
-    beat = "prefect.flow-run.heartbeat"
-    _replace(
+    told = f"nothing was heard of it for {within.total_seconds():.0f} seconds"
+    _crash_without(DEAD, {"Running", BEAT}, {BEAT}, within, told)
+
+
+def mark_unbegun(within: timedelta = BEGIN) -> None:
+    """Let runs become "Crashed" that a worker has taken and that did not begin in a time.
+
+    A worker that is killed at that moment tells nobody: its run would stay "Pending". One that
+    begins later all the same goes on.
+
+    Args:
+        within: 10 seconds at least.
+    """
+    told = f"it did not begin within {within.total_seconds():.0f} seconds"
+    # A server that is too busy may lose one of its events, so either will do.
+    _crash_without(UNBEGUN, {"Pending"}, {"Running", BEAT}, within, told)
+
+
+def _crash_without(
+    name: str, after: set[str], expected: set[str], within: timedelta, told: str
+) -> None:
+    """Let runs become "Crashed" where none of the expected events follows others in time."""
+    event = "prefect.flow-run.{}".format
+    _keep(
         Automation(
-            name=DEAD,
+            name=name,
             trigger=EventTrigger(
-                after={beat},
-                expect={beat, *(f"prefect.flow-run.{state}" for state in ENDS)},
+                after={event(one) for one in after},
+                expect={event(one) for one in (*expected, *ENDS)},
                 match={"prefect.resource.id": "prefect.flow-run.*"},
                 for_each={"prefect.resource.id"},
                 posture=Posture.Proactive,
@@ -60,10 +86,7 @@ def mark_dead(within: timedelta) -> None:
             ),
             actions=[
                 ChangeFlowRunState(
-                    state=StateType.CRASHED,
-                    name="Crashed",
-                    force=False,
-                    message=f"nothing was heard of it for {within.total_seconds():.0f} seconds",
+                    state=StateType.CRASHED, name="Crashed", force=False, message=told
                 )
             ],
         )
@@ -80,7 +103,7 @@ def register(url: str) -> None:
     block = Webhook(url=SecretStr(url), headers=SecretDict({"Content-Type": "application/json"}))
     block_id = cast("UUID", block.save("eilev", overwrite=True))
     for name, states in STATES.items():
-        _replace(
+        _keep(
             Automation(
                 name=f"eilev: a run is {name}",
                 trigger=EventTrigger(
@@ -92,16 +115,24 @@ def register(url: str) -> None:
         )
 
 
-def _replace(automation: Automation) -> None:
-    """Register it in place of those of its name."""
+def _keep(automation: Automation) -> None:
+    """Put it in place of those of its name; the same one stays, as it knows who is due."""
     with get_client(sync_client=True) as client:
-        for former in client.read_automations_by_name(automation.name):
+        formers = client.read_automations_by_name(automation.name)
+        if [_meaning(former) for former in formers] == [_meaning(automation)]:
+            return
+        for former in formers:
             client.delete_automation(former.id)
     automation.create()
 
 
+def _meaning(automation: AutomationCore) -> tuple[object, ...]:
+    return automation.trigger.model_dump(exclude={"id"}), automation.actions
+
+
 def main() -> None:
-    """Register what marks dead runs, and the address that the environment names."""
+    """Register what marks runs as crashed, and the address that the environment names."""
+    mark_unbegun()
     if seconds := get_current_settings().flows.heartbeat_frequency:
         mark_dead(timedelta(seconds=MISSED * seconds))
     if url := os.environ.get(WEBHOOK):

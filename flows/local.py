@@ -1,6 +1,6 @@
-"""A Prefect server and a worker on this machine, in the background, for this checkout.
+"""A Prefect server, a worker and the report's pages on this machine, in the background.
 
-    python -m flows.local up PORT
+    python -m flows.local up PORT REPORT_PORT
     python -m flows.local down
 
 Logs and process ids lie in .prefect/, which Git ignores, and the database, unless
@@ -19,6 +19,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from eilev.paths import REPORT, VALIDATION
+from flows.records import REPORT_URL
 from flows.registration import POOL
 
 FOLDER = Path(".prefect")
@@ -29,35 +31,53 @@ STOP_S = 60.0
 # Seconds between a run's signs of life (the least that Prefect takes); see flows.alerts.
 HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 HEARTBEAT_S = "30"
+# How `make` calls the ports.
+PORTS = {"server": "PREFECT_PORT", "report": "REPORT_PORT"}
 
 
 class LocalError(RuntimeError):
     """Something did not start, or was not registered."""
 
 
-def up(port: int) -> str:
-    """Start what does not run yet, register all deployments, and return the server's address."""
-    environment = _environment(port)
+def up(port: int, report_port: int) -> str:
+    """Start what does not run yet, register all deployments, and return the server's address.
+
+    Args:
+        port: of Prefect's server.
+        report_port: where the report is shown.
+
+    Raises:
+        LocalError: see above.
+    """
+    environment = _environment(port, report_port)
     url = f"http://127.0.0.1:{port}"
-    if _running("server"):
-        if not _taken(port):
-            raise LocalError(f"a server runs, but not on port {port}: `make prefect-down` first")
-    else:
-        if _taken(port):
-            raise LocalError(f"port {port} is another server's: make prefect-up PREFECT_PORT=...")
-        _start("server", ["server", "start", "--port", str(port)], environment)
+    _serve("server", ["prefect", "server", "start", "--port", str(port)], port, environment)
     _wait_until(lambda: _answers(url), "server")
+    pages = ["http.server", "--bind", "127.0.0.1", "--directory", str(_pages()), str(report_port)]
+    _serve("report", pages, report_port, environment)
     _register(environment)
     if not _running("worker"):
         start = datetime.now(UTC)
-        _start("worker", ["worker", "start", "--pool", POOL], environment)
+        _start("worker", ["prefect", "worker", "start", "--pool", POOL], environment)
         _wait_until(lambda: _heard_since(start, url), "worker")
     return url
 
 
+def _serve(name: str, command: list[str], port: int, environment: dict[str, str]) -> None:
+    """Start what listens at a port, unless it runs there."""
+    if _running(name):
+        if not _taken(port):
+            raise LocalError(f"a {name} runs, but not on port {port}: `make prefect-down` first")
+        return
+    if _taken(port):
+        raise LocalError(f"port {port} is another server's: make prefect-up {PORTS[name]}=...")
+    _start(name, command, environment)
+    _wait_until(lambda: _taken(port), name)
+
+
 def down() -> None:
-    """Stop the worker with its runs, then the server: those that `up` started, and nothing else."""
-    for name in ("worker", "server"):
+    """Stop the worker with its runs, then the rest: what `up` started, and nothing else."""
+    for name in ("worker", "report", "server"):
         if (process := _running(name)) is not None:
             family = [process, *process.children(recursive=True)]
             process.terminate()
@@ -66,8 +86,19 @@ def down() -> None:
         _pid_file(name).unlink(missing_ok=True)
 
 
-def _environment(port: int) -> dict[str, str]:
-    """Where the server keeps its database, and where its clients find it."""
+def _pages() -> Path:
+    """A folder with the report and what it links to, and nothing else of the data."""
+    folder = FOLDER / "pages"
+    folder.mkdir(parents=True, exist_ok=True)
+    for shown in (REPORT, VALIDATION.parent):
+        link = folder / shown.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(shown.absolute())
+    return folder
+
+
+def _environment(port: int, report_port: int) -> dict[str, str]:
+    """Where the server keeps its database, and where its clients find it and the report."""
     own = {
         "PREFECT_HOME": str(FOLDER.absolute() / "home"),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
@@ -76,15 +107,16 @@ def _environment(port: int) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
-    return {HEARTBEAT: HEARTBEAT_S} | os.environ | own
+    usual = {HEARTBEAT: HEARTBEAT_S, REPORT_URL: f"http://127.0.0.1:{report_port}/{REPORT.name}/"}
+    return usual | os.environ | own
 
 
-def _start(name: str, arguments: list[str], environment: dict[str, str]) -> None:
-    """Start a `prefect` command that outlives this process and its terminal."""
+def _start(name: str, command: list[str], environment: dict[str, str]) -> None:
+    """Start a module that outlives this process and its terminal."""
     FOLDER.mkdir(exist_ok=True)
     with _log(name).open("a") as log:
         process = psutil.Popen(
-            [sys.executable, "-m", "prefect", *arguments],
+            [sys.executable, "-m", *command],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -159,18 +191,18 @@ def _log(name: str) -> Path:
 
 
 def main() -> None:
-    """Start or stop both."""
+    """Start or stop all of it."""
     match sys.argv[1:]:
-        case ["up", port]:
+        case ["up", port, report_port]:
             try:
-                url = up(int(port))
+                url = up(int(port), int(report_port))
             except LocalError as error:
                 sys.exit(f"error: {error}")
             print(f"Runs, logs, artifacts: {url}\nFor `prefect`: PREFECT_API_URL={url}/api")  # noqa: T201
         case ["down"]:
             down()
         case _:
-            sys.exit("usage: python -m flows.local up PORT | down")
+            sys.exit("usage: python -m flows.local up PORT REPORT_PORT | down")
 
 
 if __name__ == "__main__":

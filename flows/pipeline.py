@@ -98,6 +98,7 @@ def pipeline(
     environment = {DROP_UNFINISHED: "1"} if drop_unfinished else {}
     if bring_up_to_date(targets, force, environment, stage_seconds) or records.new():
         records.show_results()
+    records.show_report()
 
 
 def bring_up_to_date(

@@ -4,6 +4,7 @@ Everything is read from what the stages print and write; nothing here changes a 
 """
 
 import base64
+import os
 import re
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from uuid import UUID
 from prefect.artifacts import (
     Artifact,
     create_image_artifact,
+    create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
@@ -28,6 +30,9 @@ from eilev.paths import METRICS, REPORT, VALIDATION
 from flows.commands import PROGRESS_S
 
 CURVES = REPORT / "in_context_curves.svg"
+PAGE = REPORT / "index.html"
+# Environment variable with the address at which browsers find the report.
+REPORT_URL = "EILEV_REPORT_URL"
 # "train:  12%|#2  | 12/100 [00:10<01:15,  1.17step/s, loss=0.7]", as tqdm prints it
 BAR = re.compile(
     r"(?P<what>.*?):? +(?P<percent>\d+)%\|.*\| *(?P<done>\S+)/(?P<total>\S+) "
@@ -99,13 +104,19 @@ def show_stages(rows: list[dict[str, Any]]) -> None:
     create_table_artifact(rows, "stages", "Stages, seconds and outputs (hashes of dvc.lock)")
 
 
+def show_report() -> None:
+    """A link to the report that lies here, where somebody shows it (flows.local, compose.yaml)."""
+    if (url := os.environ.get(REPORT_URL)) and PAGE.exists():
+        create_link_artifact(url, "The report", "report", "Of the newest results, not of each run")
+
+
 def new() -> bool:
     """Whether the server was never shown any results."""
     return Artifact.get("metrics") is None
 
 
 def show_results() -> None:
-    """Validation, accuracy, curves and report of the results that lie here."""
+    """Validation, accuracy and curves of the results that lie here."""
     if VALIDATION.exists():
         create_markdown_artifact(
             validation_summary(read_json(VALIDATION)), "validation", "What was expected of the data"

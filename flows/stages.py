@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from dvc.dvcfile import PROJECT_FILE
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.stage import Stage as DvcStage
 
 from flows.commands import GRACE_S, TAIL_LINES, CommandError, run_command
 
@@ -59,7 +60,7 @@ def look(targets: Sequence[str] | None = None) -> list[Stage]:
     """
     with Repo(_wait_for_lock=True) as repo:
         graph = get_active_graph(repo.index.graph)
-        plan = plan_repro(graph, collect_stages(repo, targets or [PROJECT_FILE]))
+        plan = plan_repro(graph, _asked(repo, targets))
         with lock_repo(repo):  # as `Repo.status`, which would read all files anew for each stage
             changed = [stage for stage in plan if stage.status()]
         return [
@@ -70,6 +71,13 @@ def look(targets: Sequence[str] | None = None) -> list[Stage]:
             )
             for stage in plan
         ]
+
+
+def _asked(repo: Repo, targets: Sequence[str] | None) -> list[DvcStage]:
+    """The stages that targets name; those of dvc.yaml are not read again for it."""
+    indexed = [] if targets else [one for one in repo.index.stages if one.relpath == PROJECT_FILE]
+    found: list[DvcStage] = indexed or collect_stages(repo, targets or [PROJECT_FILE])
+    return found
 
 
 def imports() -> list[str]:
@@ -136,6 +144,7 @@ def _failure(asked: str, own: list[str], dvc: list[str]) -> StageError:
         kind = UnavailableError if PASSING.search(told) else StageError
         return kind(f"'{asked}' was not started: {told}")
     stage = ran[-1].removeprefix("Running stage ").strip("':")
-    cause = ([line for line in own if line.startswith("error: ")] or own or dvc)[-1]
+    errors = [line for line in dvc if line.startswith("ERROR: ")] or ["dvc itself was killed"]
+    cause = ([line for line in own if line.startswith("error: ")] or own or errors)[-1]
     told = "\n".join(own)
     return StageError(f"stage '{stage}' failed: {cause.removeprefix('error: ')}\n\n{told}")

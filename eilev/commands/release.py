@@ -34,7 +34,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     first = parser.add_mutually_exclusive_group()
     first.add_argument("--check", action="store_true", help="judge only, change nothing")
     first.add_argument(
-        "--commit", action="store_true", help="commit dvc.lock first, if it is all that has changed"
+        "--commit",
+        action="store_true",
+        help="commit what DVC has written first, if it is all that has changed",
     )
     add_delivery(parser, "a folder that gets the bundle, such as the one that a server reads")
     parser.set_defaults(run=run)

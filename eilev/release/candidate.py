@@ -66,13 +66,13 @@ def read_candidate(root: Path) -> Candidate:
 
 
 def commit_locks(root: Path) -> None:
-    """Commit the lock files that the pipeline has written, if nothing else is changed.
+    """Commit what DVC has written, lock files and imports, if nothing else is changed.
 
     Raises:
         DataError: other files are changed, which are named, or git refuses.
     """
     changed = _changed(root)
-    if not all(Path(name).name == LOCK for name in changed):
+    if not all(Path(name).name == LOCK or Path(name).suffix == ".dvc" for name in changed):
         _require_committed(root)
     if changed and git(root, "commit", "--message", "Lock the pipeline's results", "--all") is None:
         raise DataError(f"git does not commit {', '.join(changed)}; try `git commit --all` by hand")

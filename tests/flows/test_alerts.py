@@ -11,13 +11,14 @@ from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.states import Scheduled
+from prefect.states import Pending, Running, Scheduled
 from pydantic import ValidationError
 
-from flows.alerts import STATES, mark_dead, register
+from flows.alerts import STATES, mark_dead, mark_unbegun, register
 from flows.pipeline import pipeline
 from tests.flows.test_pipeline import child_environment
 
@@ -79,9 +80,34 @@ def test_a_killed_run_crashes_and_calls_the_webhook(
         time.sleep(0.1)
     process.kill()
     process.wait()
+    mark_dead(timedelta(seconds=10))  # `make prefect-up`, of one who finds the worker gone
     call = posted.get(timeout=120)
     assert call["state"] == "Crashed"
     assert call["message"] == "nothing was heard of it for 10 seconds"
+
+
+def test_runs_whose_worker_died_too_early_crash(client: SyncPrefectClient) -> None:
+    """After it took the run, and after the run's begin; had it been slow, the run would go on."""
+    mark_unbegun(timedelta(seconds=10))
+    mark_dead(timedelta(seconds=10))
+    taken, begun = (client.create_flow_run(pipeline, state=Scheduled()).id for _ in range(2))
+    for run in (taken, begun):
+        client.set_flow_run_state(run, Pending())
+    client.set_flow_run_state(begun, Running())
+    assert crash(client, taken) == "it did not begin within 10 seconds"
+    assert crash(client, begun) == "nothing was heard of it for 10 seconds"
+    client.set_flow_run_state(taken, Running())
+    assert client.read_flow_run(taken).state_name == "Running"
+
+
+def crash(client: SyncPrefectClient, run: UUID) -> str | None:
+    """Wait for a run to become "Crashed"; the message."""
+    deadline = time.monotonic() + 120
+    while (state := client.read_flow_run(run).state) is None or not state.is_final():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert state.is_crashed()
+    return state.message
 
 
 def test_a_late_run_calls_the_webhook(

@@ -5,12 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 
 from benchmarks.running import free_port
-from flows.alerts import DEAD
+from flows.alerts import DEAD, UNBEGUN
 from tests.conftest import ROOT
 from tests.flows.conftest import without_prefect, write_project
 
@@ -42,15 +43,19 @@ def local(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_server_and_worker_start_once_and_end_with_all_that_is_theirs(checkout: Path) -> None:
-    port = free_port()
-    up = local(checkout, "up", str(port))
+    port, report_port = free_port(), free_port()
+    report = checkout / "data" / "report"
+    report.mkdir(parents=True)
+    (report / "index.html").write_text("the report")
+    up = local(checkout, "up", str(port), str(report_port))
     try:
         assert up.returncode == 0, up.stderr
-        started = [pid(checkout, name) for name in ("server", "worker")]
+        started = [pid(checkout, name) for name in ("server", "report", "worker")]
         with SyncPrefectClient(f"http://127.0.0.1:{port}/api") as client:
             assert client.read_deployment_by_name("pipeline/pipeline").work_pool_name == "eilev"
-            assert [one.name for one in client.read_automations()] == [DEAD]
-        other = local(checkout, "up", str(port + 1))
+            assert {one.name for one in client.read_automations()} == {DEAD, UNBEGUN}
+        assert httpx.get(f"http://127.0.0.1:{report_port}/report/").text == "the report"
+        other = local(checkout, "up", str(free_port()), str(report_port))
         assert "a server runs, but not on port" in other.stderr
     finally:
         local(checkout, "down")
@@ -62,7 +67,7 @@ def test_the_port_of_another_server_is_refused(checkout: Path) -> None:
     """Also where that one is too busy to answer, as here."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        refused = local(checkout, "up", str(port))
+        refused = local(checkout, "up", str(port), str(free_port()))
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"error: port {port} is another server's")
     assert not (checkout / ".prefect").exists()

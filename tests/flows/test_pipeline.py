@@ -25,7 +25,7 @@ from prefect.exceptions import ParameterTypeError
 from prefect.settings import get_current_settings
 
 from flows.pipeline import pipeline
-from flows.records import accuracy_table
+from flows.records import REPORT_URL, accuracy_table
 from tests.conftest import ROOT
 from tests.flows.test_stages import alive
 
@@ -89,7 +89,7 @@ def recorded(run_id: UUID) -> tuple[State, list[TaskRun], list[str]]:
     return state, tasks, [entry.message for entry in sorted(log, key=lambda entry: entry.timestamp)]
 
 
-def test_runs_every_stage_once_then_nothing(project: Path) -> None:
+def test_runs_every_stage_once_then_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run(num_tasks=3)
     assert first.name == "Completed"
     assert [task.name for task in first.tasks] == ["first", "second", "third"]
@@ -107,6 +107,16 @@ def test_runs_every_stage_once_then_nothing(project: Path) -> None:
     # There were no metrics before, and the third run's are newer.
     artifact, _ = artifacts("metrics")
     assert json.loads(str(artifact.data)) == accuracy_table(METRICS) == ROWS
+
+    monkeypatch.setenv(REPORT_URL, "http://127.0.0.1:8001/report/")
+    run(num_tasks=1, targets=["first"])
+    assert artifacts("report") == []  # there is none yet
+    (project / "data" / "report").mkdir()
+    (project / "data" / "report" / "index.html").touch()
+    run(num_tasks=1, targets=["first"])
+    assert [link.data for link in artifacts("report")] == [
+        "[The report](http://127.0.0.1:8001/report/)"
+    ]
 
 
 def artifacts(key: str) -> list[Artifact]:

@@ -100,6 +100,12 @@ def test_failure_begins_with_the_error_of_the_stage(project: Path) -> None:
     assert not (project / "b.txt").exists()
 
 
+def test_a_killed_dvc_is_told(project: Path) -> None:
+    write_second(project, "kill -KILL $PPID\n")
+    with pytest.raises(StageError, match="stage 'second' failed: dvc itself was killed"):
+        run_stage("second", ignore)
+
+
 def test_what_keeps_dvc_from_a_stage_is_told(project: Path) -> None:
     with pytest.raises(StageError, match=r"'third' was not started: ERROR: .*b.txt") as missing:
         run_stage("third", ignore)

@@ -168,6 +168,15 @@ def test_lock_files_are_committed_when_they_are_all_that_changed(project, eilev,
     assert history(project) == ["v0.0.1"]
 
 
+def test_an_import_that_was_fetched_anew_is_committed_with_them(project, eilev):
+    (project / "imported.dvc").write_text("outs: []\n")
+    call(project, "git", "add", ".")
+    call(project, "git", "commit", "-qm", "Import")
+    (project / "imported.dvc").write_text("outs: []\nfrozen: true\n")
+    eilev("release", "--commit")
+    assert call(project, "git", "status", "--porcelain", "--untracked-files=no") == ""
+
+
 def test_metrics_that_cannot_be_had_are_told(project, eilev, refusal):
     eilev("release")
     digest = yaml.safe_load((project / "dvc.lock").read_text())["stages"]["evaluate"]["outs"][0]
