@@ -140,7 +140,11 @@ def change_params(folder, **evaluate):
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
 
-def test_a_second_model_is_asked_the_same_and_missing_scoring_models_are_told(trained_workspace):
+def test_a_second_model_is_asked_the_same_and_missing_scoring_models_are_told(
+    trained_workspace, monkeypatch
+):
+    # A hub that can't be reached is asked again for three quarters of a minute.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     change_params(
         trained_workspace,
         baselines={"no_context_model": str(paths.MODEL), "classifier_clips": None},

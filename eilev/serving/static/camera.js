@@ -1,7 +1,7 @@
 // Recording a clip with the camera.
 
 const LONGEST_S = 10;
-// Safari has the first one only.
+// Safari was long without the first two.
 const TYPES = ["video/webm;codecs=vp8", "video/webm", "video/mp4"];
 
 // Why recording is impossible here, or null.
@@ -41,7 +41,8 @@ export function record(stream, finished) {
 function trouble(error) {
   if (error.name === "NotAllowedError")
     return "The camera was not allowed. Allow it for this page in the browser’s settings, and try again.";
-  if (error.name === "NotFoundError") return "There is no camera.";
+  // Nothing is demanded of a camera, so WebKit, too, means that there is none.
+  if (["NotFoundError", "OverconstrainedError"].includes(error.name)) return "There is no camera.";
   if (error.name === "NotReadableError") return "Another program is using the camera.";
   return `The camera can’t be opened: ${error.message}`;
 }

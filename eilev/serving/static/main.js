@@ -153,6 +153,7 @@ const act = {
     const recorder = record(stream, (blob) => {
       if (!state.camera) return; // it was closed
       act.closeCamera();
+      if (!blob.size) return change({ trouble: "This browser has recorded nothing. Choose a video instead." });
       const ending = blob.type.includes("mp4") ? "mp4" : "webm";
       add([new File([blob], `recorded-${++count}.${ending}`, { type: blob.type })]);
     });
