@@ -178,12 +178,16 @@ def make_facts(
         splits: as `find_splits` gives them.
         decoded: as `find_decoded` gives them.
     """
-    codes = [pd.factorize(words[name])[0] for name in WORDS]
+    columns = {name: pd.factorize(words[name]) for name in WORDS}
+    codes = [column for column, _ in columns.values()]
     traits, first = number_rows([*codes, pd.factorize(splits)[0], decoded.astype(np.int64)])
     named = words.iloc[first]
-    # Which sentences are to be written in other words is known with an episode.
-    unsaid = words[[*WORDS]].assign(narration="")
-    rewriter = make_rewriter(unsaid, decoded & (splits == "train"))
+    # Categories that are Python's texts: a list of a column then has each of them once. Which
+    # sentences are to be written in other words is known with an episode.
+    few = {
+        n: pd.Categorical.from_codes(c, pd.Index(v, dtype=object)) for n, (c, v) in columns.items()
+    }
+    rewriter = make_rewriter(pd.DataFrame(few).assign(narration=""), decoded & (splits == "train"))
     firsts: Any = sentences.take(first)
     return ClipFacts(
         ids=ids,
