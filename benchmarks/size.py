@@ -70,6 +70,7 @@ def choose_training(section: dict[str, Any]) -> None:
         "name": PHASE,
         "freeze": [],
         "learning_rate_scale": 1.0,
+        "language": 1.0,
         "guidance": 0.0,
         "naming": 0.0,
     }

@@ -83,14 +83,11 @@ def describe_corpus(
     )
 
     def measure(rows: Ints) -> Figures:
-        names = ("verbs", "nouns", "verb_words", "noun_words", "splits", "decoded")
-        return measures.corpus_properties(
-            replace(facts, **{name: getattr(facts, name)[rows] for name in names})
-        )
+        return measures.corpus_properties(replace(facts, traits=facts.traits[rows]))
 
     figures = measure(np.arange(len(narrations)))
     intervals = bootstrap_intervals(narrations["video_id"], measure, resamples, rng)
-    counts = measures.action_counts(action_numbers(facts.verbs, facts.nouns))
+    counts = measures.action_counts(action_numbers(facts.verbs, facts.nouns)[facts.traits])
     return figures, _without_counts(intervals), counts
 
 

@@ -38,7 +38,7 @@ def episode_columns(episodes: pd.DataFrame, items: Items, facts: ClipFacts) -> p
     verb = shares_class(query_verbs[items.episode], items.verbs) & ~items.is_query
     noun = shares_class(query_nouns[items.episode], items.nouns) & ~items.is_query
     random_verb, random_noun = (
-        facts_of(shares, items.clip[items.is_query], 0.0) for shares in facts.random_shares
+        facts_of(shares, items.trait[items.is_query], 0.0) for shares in facts.random_shares
     )
     columns = episodes[["query", "kind", "meaning", "shots", "phase", "epoch"]].reset_index(
         drop=True
@@ -204,7 +204,7 @@ def _within_episode(groups: pd.DataFrame, given: str) -> float | None:
 
 def corpus_properties(facts: ClipFacts) -> dict[str, float | int | None]:
     """Skew and dynamic meaning of the decoded training clips."""
-    corpus = facts.training
+    corpus = facts.corpus
     items = pd.DataFrame(
         {
             "verb_class": facts.verbs[corpus],
@@ -214,7 +214,7 @@ def corpus_properties(facts: ClipFacts) -> dict[str, float | int | None]:
         }
     )
     ranked = action_counts(action_numbers(facts.verbs[corpus], facts.nouns[corpus]))
-    properties: dict[str, float | int | None] = {"num_clips": int(corpus.sum()), **_skew(ranked)}
+    properties: dict[str, float | int | None] = {"num_clips": corpus.size, **_skew(ranked)}
     for part, words in tally_words(items).items():
         properties |= _words(part, words)
     return properties

@@ -103,7 +103,7 @@ def corpus_of(narrations: pd.DataFrame) -> Corpus:
         verbs=count(narrations["verb_class"].dropna()),
         nouns=count(narrations["noun_class"].dropna()),
         figures={name: properties[name] for name in _OF_CORPUS}
-        | {"random_burstiness": float((verb + noun).mean())},
+        | {"random_burstiness": float((verb + noun)[facts.traits].mean())},
     )
 
 

@@ -16,7 +16,7 @@ def violations(
     """Count per episode what must not occur; every column is 0 in sound episodes.
 
     Args:
-        episodes: rows of schema.EPISODES, of `split`.
+        episodes: rows of schema.EPISODES, of `split`; their contexts are those of the items.
         items: the same episodes laid out.
         facts: what is known of the clips.
         split: whose episodes they are.
@@ -53,8 +53,8 @@ def _identity(episodes: pd.DataFrame, items: Items) -> dict[str, Ints]:
 
 
 def _origin(items: Items, facts: ClipFacts, split: Split, own_split: Bools) -> dict[str, Ints]:
-    decoded = facts_of(facts.decoded, items.clip, False)
-    splits = facts_of(facts.splits, items.clip, "")
+    decoded = facts_of(facts.decoded, items.trait, False)
+    splits = facts_of(facts.splits, items.trait, "")
     home = np.where(own_split, split, "train")[items.episode]
     expected = np.where(items.is_query, split, home)
     elsewhere = splits != expected
@@ -62,7 +62,7 @@ def _origin(items: Items, facts: ClipFacts, split: Split, own_split: Bools) -> d
         "clips_without_frames": count_per_episode(items, ~decoded),
         "items_from_other_splits": count_per_episode(items, elsewhere & ~items.is_query),
         "queries_from_other_splits": count_per_episode(items, elsewhere & items.is_query),
-        "trained_actions": facts_of(facts.trained, items.clip[items.is_query], False).astype(int),
+        "trained_actions": facts_of(facts.trained, items.trait[items.is_query], False).astype(int),
     }
 
 
@@ -97,7 +97,7 @@ def _narrations(episodes: pd.DataFrame, items: Items, facts: ClipFacts) -> dict[
         )
     )
     brought = np.array([0 if own is None else len(own) for own in episodes["narrations"]])
-    wanted = np.where(rewritten, episodes["context"].map(len).to_numpy("int64") + 1, 0)
+    wanted = np.where(rewritten, np.bincount(items.episode, minlength=len(episodes)), 0)
     synonyms, homonyms = _exchanged_words(items, facts, is_renamed)
     return {
         "missing_or_extra_narrations": np.abs(brought - wanted),
@@ -121,7 +121,7 @@ def _exchanged_words(items: Items, facts: ClipFacts, is_renamed: Bools) -> tuple
         (items.nouns, items.noun_words, facts.word_codes[1]),
     )
     for classes, words, own in parts:
-        things = np.where(renamed, facts_of(own, items.clip, -1), classes)
+        things = np.where(renamed, facts_of(own, items.trait, -1), classes)
         named = (classes >= 0) & (words != "") & ~(renamed & items.is_query)
         episode = items.episode[named]
         codes = pd.factorize(words[named])[0].astype(np.int64)

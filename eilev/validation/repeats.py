@@ -1,12 +1,15 @@
-"""Which questions are asked and which ids are listed twice: eight bytes for each row."""
+"""Which questions are asked and which ids are listed twice: eight bytes for each row, in a file."""
 
+import tempfile
 from collections.abc import Hashable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from eilev.distributions.items import ClipFacts
 from eilev.episodes.classes import Ints
+from eilev.io import naming_the_full
 
 # What makes asking the same query another question.
 ASKED_UNDER = ["kind", "shots", "epoch"]
@@ -27,7 +30,8 @@ class Repeats:
     def __init__(self, facts: ClipFacts, asked: Sequence[str] = ASKED):
         self._facts = facts
         self._id, *self._under = asked
-        self._keys: list[Ints] = []
+        # Without a name, in the folder for temporary files.
+        self._keys = tempfile.TemporaryFile()  # noqa: SIM115  # open until all rows are known
         # Queries that are no narrations, and ways of asking, by their numbers.
         self._unknown: dict[Hashable, int] = {}
         self._ways: dict[Hashable, int] = {}
@@ -43,11 +47,15 @@ class Repeats:
         for row in np.flatnonzero(clips < 0).tolist():
             name = rows[self._id].iloc[row]
             numbers[row] = len(self._facts.ids) + _number(self._unknown, name)
-        self._keys.append((numbers << _BITS) + self._numbered_ways(rows))
+        keys = (numbers << _BITS) + self._numbered_ways(rows)
+        with naming_the_full(Path(tempfile.gettempdir())):
+            self._keys.write(keys.tobytes())
+            self._keys.flush()
 
     def rows(self) -> pd.DataFrame:
         """All rows that occur more than once: their row numbers, and what names them."""
-        keys = np.concatenate([np.empty(0, np.int64), *self._keys])
+        self._keys.seek(0)
+        keys = np.frombuffer(self._keys.read(), np.int64)
         ordered = np.sort(keys)
         twice = ordered[1:][ordered[1:] == ordered[:-1]]
         places = np.flatnonzero(np.isin(keys, twice)) if twice.size else np.empty(0, np.int64)

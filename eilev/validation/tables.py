@@ -14,7 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eilev.distributions import measures
-from eilev.distributions.items import ClipFacts, Items, facts_of, gather_facts, lay_out
+from eilev.distributions.items import (
+    WORDS,
+    ClipFacts,
+    facts_of,
+    find_decoded,
+    find_splits,
+    lay_out,
+    make_facts,
+)
 from eilev.distributions.tally import Tally, add_up, tally
 from eilev.episodes.classes import Bools, Ints, action_numbers
 from eilev.ids import Ids
@@ -30,9 +38,10 @@ from eilev.validation.suites import (
     episode_table,
     words_table,
 )
+from eilev.validation.texts import map_texts
 
-# Of a narration: few different texts.
-_WORDS = ("verb_class", "noun_class", "verb_word", "noun_word")
+# Of an episode.
+_LISTS = ("context", "narrations")
 
 # Middles of the tenths of the histogram of per-episode burstiness.
 _MIDDLES = np.linspace(0.05, 0.95, 10).round(2)
@@ -79,7 +88,7 @@ class Tables:
 
     def action_frequencies(self) -> pd.DataFrame:
         """How often the training clips show each action, most frequent first: rank, count."""
-        corpus = self.facts.training
+        corpus = self.facts.corpus
         actions = action_numbers(self.facts.verbs[corpus], self.facts.nouns[corpus])
         counts = measures.action_counts(actions)
         return pd.DataFrame({"rank": np.arange(1, counts.size + 1), "count": counts})
@@ -101,13 +110,29 @@ def read_facts(narrations: Pieces, split: Pieces, clips: Pieces) -> ClipFacts:
         split: reads rows of schema.SPLIT.
         clips: reads rows of schema.CLIPS_INDEX.
     """
-    table = hold(narrations(["narration_id", "narration", *_WORDS]), _WORDS)
+    ids, sentences = (
+        map_texts(piece[name] for piece in narrations([name]))
+        for name in ("narration_id", "narration")
+    )
+    words = hold(narrations(WORDS), WORDS)
+    known = Ids(ids)
     # What is given twice is for the suites to find; measuring needs each once.
-    if Ids(table["narration_id"]).has_repeats:
-        table = table.drop_duplicates("narration_id")
-    index = hold(clips(["narration_id", "shard"]), ["shard"])
-    decoded = index.loc[index["shard"].notna(), "narration_id"]
-    return gather_facts(table, hold(split(None), ["split"]), decoded)
+    if known.has_repeats:
+        once = np.flatnonzero(known.find(ids) == np.arange(len(ids)))
+        known, words = Ids(ids.take(once)), words.iloc[once]
+        sentences = sentences.take(once)
+    splits = find_splits(known, _named(split))
+    with_frames = (
+        piece["narration_id"].filter(pc.is_valid(piece["shard"]))
+        for piece in clips(["narration_id", "shard"])
+    )
+    return make_facts(known, sentences, words, splits, find_decoded(known, with_frames))
+
+
+def _named(split: Pieces) -> Iterator[tuple["pa.Array[Any]", pd.Series]]:
+    """Narration ids and the names of their splits."""
+    for piece in split(["narration_id", "split"]):
+        yield piece["narration_id"], piece["split"].to_pandas()
 
 
 def make_tables(
@@ -220,38 +245,34 @@ def _checked_pieces(
 ) -> Iterator[pd.DataFrame]:
     start = 0
     for piece in pieces:
-        table = _checked(piece.to_pandas(), facts, split, counted)
+        table = _checked(piece, facts, split, counted)
         table.index = pd.RangeIndex(start, start + len(table))
         start += len(table)
         yield table
 
 
 def _checked(
-    episodes: pd.DataFrame, facts: ClipFacts, split: Split, counted: Counted
-) -> pd.DataFrame:
-    items = lay_out(episodes, facts)
-    columns = measures.episode_columns(episodes, items, facts)
-    counts = tally(columns, measures.item_columns(items))
-    counted.counts = counts if counted.counts is None else add_up(counted.counts, counts)
-    counted.repeats.add(episodes, items.clip[items.is_query])
-    return _checked_columns(columns, episodes, items, facts, split)
-
-
-def _checked_columns(
-    columns: pd.DataFrame, episodes: pd.DataFrame, items: Items, facts: ClipFacts, split: Split
+    piece: pa.RecordBatch, facts: ClipFacts, split: Split, counted: Counted
 ) -> pd.DataFrame:
     """Rows of schema.EPISODES with what is measured of them and what breaks the rules.
 
     Lists are told by their lengths: what is in them has been looked at, and Great Expectations
     would pickle each of them for a fingerprint.
     """
-    broken = violations(episodes, items, facts, split)
-    lists = episodes[["context", "narrations"]].map(len, na_action="ignore").reset_index(drop=True)
-    return pd.concat([columns, lists, broken], axis="columns")
+    episodes = piece.drop_columns("context").to_pandas()
+    items = lay_out(episodes, facts, piece["context"])
+    columns = measures.episode_columns(episodes, items, facts)
+    counts = tally(columns, measures.item_columns(items))
+    counted.counts = counts if counted.counts is None else add_up(counted.counts, counts)
+    counted.repeats.add(episodes, items.clip[items.is_query])
+    lists = {name: pc.list_value_length(piece[name]).to_pandas() for name in _LISTS}
+    return pd.concat(
+        [columns.assign(**lists), violations(episodes, items, facts, split)], axis="columns"
+    )
 
 
 def _with_split(narrations: pd.DataFrame, places: Ints, facts: ClipFacts) -> pd.DataFrame:
-    splits = pd.Series(facts_of(facts.splits, places, ""), dtype="str")
+    splits = pd.Series(facts_of(facts.splits, facts.traits_of(places), ""), dtype="str")
     return narrations.assign(split=splits.replace("", None))
 
 

@@ -85,7 +85,7 @@ def test_a_renamed_word_stands_for_one_word(
     facts: ClipFacts,
 ) -> None:
     """The first clip of an episode gets a verb it shares with none, or another clip's."""
-    old = pd.Series(facts.verb_words, index=facts.ids)
+    old = pd.Series(facts.verb_words[facts.traits], index=facts.ids)
     for row, (context, told) in enumerate(
         zip(renamed["context"], renamed["narrations"], strict=True)
     ):

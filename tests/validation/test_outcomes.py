@@ -306,3 +306,18 @@ def test_episodes_without_any_context_have_no_burstiness(world: World, episodes:
     assert alone.burstiness().empty
     assert list(alone.burstiness()) == ["kind", "share", "episodes", "phase"]
     assert alone.properties()["train_episodes"]["contexts"]["burstiness"] is None
+
+
+def test_what_is_known_of_narrations_is_the_same_in_pieces(world: World, facts: ClipFacts) -> None:
+    """A narration that is given twice counts once."""
+    twice = pd.concat([world.narrations, world.narrations.iloc[[7, 3]]], ignore_index=True)
+    found = read_facts(*map(_pieces, (twice, world.split, world.clips)))
+    assert [*found.ids] == [*facts.ids]
+    assert found.narrations.equals(facts.narrations)
+    for name in ("traits", "verbs", "nouns", "verb_words", "noun_words", "splits", "decoded"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(facts, name))
+    assert len(found.verbs) < len(found.traits)
+    clips = np.array([5, 0, 5])
+    assert [found.rewriter_of(clips).template(i) for i in range(3)] == [
+        facts.rewriter_of(np.array([clip])).template(0) for clip in clips
+    ]
