@@ -15,8 +15,6 @@ from eilev.distributions.properties import random_shares
 from eilev.episodes.classes import MISSING, Bools, Floats, Ints, encode_classes, pair_keys
 from eilev.episodes.meaning import WordReader
 from eilev.episodes.rewriter import Rewriter, Texts, make_rewriter, texts_of
-from eilev.ids import Ids
-from eilev.episodes.meaning import Rewriter, Texts, WordReader, make_rewriter, texts_of
 from eilev.ids import Ids, id_array
 from eilev.parquet import text_array
 
