@@ -109,7 +109,9 @@ def _numbered(piece: pa.RecordBatch, few: Collection[str]) -> pa.RecordBatch:
 
 def _open(path: Path, schema: pa.Schema) -> pq.ParquetFile:
     try:
-        file = pq.ParquetFile(path)
+        # What pyarrow reads ahead it would keep until the file is closed: half a gigabyte of the
+        # episodes of a million narrations.
+        file = pq.ParquetFile(path, pre_buffer=False)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; run the stage that writes it") from error
     except (pa.ArrowInvalid, OSError) as error:

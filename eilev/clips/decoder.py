@@ -83,6 +83,9 @@ class Video:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._track.opened is not None:
             self._track.opened.close()
 
@@ -200,7 +203,7 @@ class Video:
             if self._counted:
                 raise RefusedError("it shows other frames at every reading")
             self._counted = True
-            self.__exit__()
+            self._close()
             self._track = probe(self._path, self._limits, by_decoding=True, allow=self._allow)
 
     @contextmanager

@@ -7,7 +7,7 @@ those of decord, to the bit.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import dropwhile
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -193,11 +193,11 @@ class PyavReader:
     def _from_opened(self, opened: Opened, key: int) -> Iterator[Any]:
         """The packets from a key frame's on, of a file that is kept open."""
         opened.stream.codec_context.flush_buffers()
-        pts = self._stamps[key][0]
-        before = dropwhile(
-            lambda packet: not packet.is_keyframe or packet.pts != pts, opened.packets
-        )
-        yield from before if key > 0 else opened.packets
+        packets: Iterable[Any] = opened.packets
+        if key > 0:
+            pts = self._stamps[key][0]
+            packets = dropwhile(lambda each: not each.is_keyframe or each.pts != pts, packets)
+        yield from packets
 
     def _from_start(self) -> Iterator[Any]:
         if self._container is not None:

@@ -162,7 +162,7 @@ def _read_csv(path: Path) -> Iterator[Record]:
 
 def _read_parquet(path: Path) -> Iterator[Record]:
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             names = file.schema_arrow.names
             _check_columns(path, names)
             used = [name for name in _COLUMNS if name in names]

@@ -13,11 +13,11 @@ from eilev.config.train import TrainConfig
 from eilev.config.validate import ValidateConfig
 from eilev.episodes.availability import missing_kinds, require_some, unavailable
 from eilev.io import atomic_dir, atomic_file, read_json, write_json
+from eilev.parquet import read_batches
 from eilev.schema import SPLITS, Split
 from eilev.stages.runner import stage
 from eilev.unavailable import describe
 from eilev.validation.outcomes import describe_failures, run_suites, to_json
-from eilev.validation.pieces import read_pieces
 from eilev.validation.positions import require_positions
 from eilev.validation.suites import build_suites
 from eilev.validation.tables import make_tables, read_facts
@@ -52,7 +52,7 @@ def main() -> None:
     for split, lines in told.items():
         for line in lines:
             print(f"{split}: {line}")  # noqa: T201
-    narrations, splits, clips = (partial(read_pieces, *each) for each in _TABLES)
+    narrations, splits, clips = (partial(read_batches, *each) for each in _TABLES)
     facts = read_facts(narrations, splits, clips)
     episodes = {name: _read_episodes(name, _SHOWN) for name in SPLITS}
     sentences = facts.narrations
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def _read_episodes(split: Split, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
-    return read_pieces(paths.EPISODES / f"{split}.parquet", schema.EPISODES, columns)
+    return read_batches(paths.EPISODES / f"{split}.parquet", schema.EPISODES, columns)
 
 
 def _require_baseline(folder: str | None) -> None:
