@@ -42,9 +42,9 @@ docs: .venv/dev ## write what pages and dashboard say of the code, the parameter
 	python -m tools.results
 	python -m tools.dashboard
 
-# Three files of tests at a time on two cores: many wait for processes that they have started.
+# Two files of tests at a time: most of them wait for processes that they have started.
 test: lint ## everything CI checks
-	pytest --numprocesses 3 --dist loadfile
+	pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/dev
 	ruff format --check .

@@ -207,7 +207,7 @@ def test_examples_are_ordered_by_keys_and_by_hand_and_sent_in_that_order(page):
 def test_a_clip_is_recorded_and_narrated(page):
     page.get_by_label("Record the query").click()
     # On a busy machine the camera's first picture comes late.
-    page.wait_for_function("document.querySelector('dialog video')?.currentTime > 0")
+    expect(page.locator("dialog video")).not_to_have_js_property("currentTime", 0)
     page.get_by_role("button", name="Start recording").click()
     page.wait_for_timeout(1000)
     page.get_by_role("button", name="Stop and use it").click()
