@@ -1,14 +1,13 @@
 """A Prefect server, a worker and the deployments of a copy of this tree (benchmarks.flow_kills)."""
 
 import time
-from contextlib import suppress
 from uuid import UUID
 
 import psutil
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State, StateType
 
-from benchmarks.kills import Project
+from benchmarks.kills import Project, alive
 from benchmarks.running import free_port
 from flows.alerts import BEGIN
 
@@ -81,10 +80,4 @@ class Prefect:
 
 def processes(run: UUID) -> list[psutil.Process]:
     """The processes of a run, the flow's first."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            running = process.status() != psutil.STATUS_ZOMBIE
-            if running and process.environ().get(RUN) == str(run):
-                found.append(process)
-    return sorted(found, key=lambda process: process.create_time())
+    return alive(RUN, str(run))

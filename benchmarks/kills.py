@@ -180,7 +180,7 @@ def try_kill(
     dvc.communicate()
     ended = time.monotonic()
     mended, code, output = project.repro()
-    while (left := _alive(trial)) and time.monotonic() < ended + LEFT_S:
+    while (left := alive(MARK, _mark(trial))) and time.monotonic() < ended + LEFT_S:
         time.sleep(0.1)
     results = project.results()
     names = sorted(expected.keys() | results.keys())
@@ -240,15 +240,15 @@ def _mark(trial: int) -> str:
     return f"{os.getpid()}-{trial}"
 
 
-def _alive(trial: int) -> list[psutil.Process]:
-    """Processes of a trial."""
+def alive(variable: str, value: str) -> list[psutil.Process]:
+    """Processes that have an environment variable of this value, the oldest first."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             running = process.status() != psutil.STATUS_ZOMBIE
-            if running and process.environ().get(MARK) == _mark(trial):
+            if running and process.environ().get(variable) == value:
                 found.append(process)
-    return found
+    return sorted(found, key=lambda process: process.create_time())
 
 
 def kills(stages: Sequence[str], rng: random.Random) -> Iterator[Kill]:
