@@ -33,9 +33,15 @@ UNWATCHED = (
 _ROOMS: Mapping[str, tuple[str, ...]] = {
     "synthesize": ("eilev/synthetic",),
     "ingest": ("eilev/language", "eilev/parquet.py", "eilev/remote.py", "eilev/sources"),
-    "split": ("eilev/episodes/splits.py", "eilev/parquet.py"),
+    "split": ("eilev/episodes/splits.py", "eilev/parquet.py", "eilev/texts.py"),
     "clips": ("eilev/clips", "eilev/ids.py", "eilev/parquet.py", "eilev/remote.py"),
-    "episodes": ("eilev/episodes", "eilev/language", "eilev/parquet.py"),
+    "episodes": (
+        "eilev/episodes",
+        "eilev/ids.py",
+        "eilev/language",
+        "eilev/parquet.py",
+        "eilev/texts.py",
+    ),
     "validate": (
         "eilev/clips/frame_choice.py",
         "eilev/config/conditions.py",
@@ -47,6 +53,7 @@ _ROOMS: Mapping[str, tuple[str, ...]] = {
         "eilev/inputs",
         "eilev/language",
         "eilev/parquet.py",
+        "eilev/texts.py",
         "eilev/unavailable.py",
         "eilev/validation",
     ),

@@ -28,6 +28,7 @@ from eilev.episodes.classes import Bools, Ints, action_numbers
 from eilev.ids import Ids
 from eilev.parquet import hold
 from eilev.schema import SPLITS, Split
+from eilev.texts import map_texts
 from eilev.validation import figures
 from eilev.validation.checks import violations
 from eilev.validation.outcomes import Table
@@ -38,7 +39,6 @@ from eilev.validation.suites import (
     episode_table,
     words_table,
 )
-from eilev.validation.texts import map_texts
 
 # Of an episode.
 _LISTS = ("context", "narrations")

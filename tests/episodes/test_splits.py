@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from eilev.config.split import SplitConfig
-from eilev.episodes.splits import split_narrations
+from eilev.episodes.splits import DIVIDED_BY, split_narrations
 from eilev.schema import OTHER_VERB
 
 
@@ -48,10 +48,14 @@ ACTIONS: list[tuple[str | None, str | None]] = [
 ]
 
 
+def divide(table: pd.DataFrame, seed: int = 0, **changes: Any) -> pd.Series:
+    """Name of each row's split."""
+    found = split_narrations(table, config(**changes), np.random.default_rng(seed))
+    return pd.Series(found, table.index).astype("str")
+
+
 def split(table: pd.DataFrame, seed: int = 0, **changes: Any) -> pd.DataFrame:
-    result = split_narrations(table, config(**changes), np.random.default_rng(seed))
-    assert list(result["narration_id"]) == list(table["narration_id"])
-    return result.merge(table)
+    return table.assign(split=divide(table, seed, **changes))
 
 
 def actions_of(result: pd.DataFrame, *splits: str) -> set[tuple[Any, Any]]:
@@ -168,13 +172,25 @@ def test_some_rare_actions_are_held_out_to_choose_by() -> None:
     """Whole actions up to the share, the same for the same seed; the common ones stay put."""
     actions = [("cut", f"noun-{i // 4:02d}") for i in range(80)] + [("wash", "cup")] * 320
     table = narrations(actions, 20)
-    plain = split_narrations(table, config(), np.random.default_rng(3))["split"]
-    held = split_narrations(table, config(novel_val_share=0.25), np.random.default_rng(3))["split"]
+    plain, held = divide(table, 3), divide(table, 3, novel_val_share=0.25)
     rare = table["verb_class"] == "cut"
     assert (plain[~rare] == held[~rare]).all()
     assert (plain[rare] == "novel").all()
     assert (held[rare] == "novel_val").sum() == 20
     assert held[rare].groupby(table["noun_class"]).nunique().max() == 1
-    everything = config(novel_val_share=1.0)
-    left = split_narrations(table, everything, np.random.default_rng(3))["split"]
+    left = divide(table, 3, novel_val_share=1.0)
     assert (left == "novel").sum() == 4
+
+
+def test_a_noun_may_have_the_name_of_the_catch_all_verb() -> None:
+    odd: list[tuple[str | None, str | None]] = [("peel", OTHER_VERB)] * 3
+    assert ("peel", OTHER_VERB) in actions_of(split(narrations(ACTIONS + odd, 12)), "novel")
+
+
+def test_texts_are_divided_as_their_numbers_are() -> None:
+    """As it is read from Parquet, where a text's number says nothing of its place."""
+    table = narrations([*ACTIONS[::-1], (None, "onion")], 12)
+    numbered = table.astype(dict.fromkeys(DIVIDED_BY, "category"))
+    for name in DIVIDED_BY:
+        numbered[name] = numbered[name].cat.reorder_categories(table[name].dropna().unique())
+    assert divide(table, novel_val_share=0.5).equals(divide(numbered, novel_val_share=0.5))

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from eilev.validation.texts import map_texts
+from eilev.texts import map_texts
 
 
 def test_texts_of_pieces_are_one_array() -> None:

@@ -30,10 +30,18 @@ def map_texts(pieces: "Iterable[pa.Array[Any]]") -> "pa.StringArray":
     with naming_the_full(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
         for piece in pieces:
             texts: Any = piece.fill_null("")
-            file.write("".join(texts.to_pylist()).encode())
+            file.write(_joined(texts))
             sizes.append(pc.binary_length(texts).to_numpy())
         file.flush()
         # It lives as long as what is mapped of it; an empty one can't be mapped.
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if file.tell() else b""
     ends: Any = pa.array(np.concatenate(sizes).cumsum(dtype=np.int64), pa.int32())
     return pa.StringArray.from_buffers(len(ends) - 1, ends.buffers()[1], pa.py_buffer(data))
+
+
+def _joined(texts: "pa.Array[Any]") -> "pa.Buffer":
+    """The bytes of all texts, one after another."""
+    whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
+    joined: Any = pc.binary_join(whole, "")
+    data: pa.Buffer = joined[0].as_buffer()
+    return data
