@@ -24,6 +24,7 @@ from eilev.config.episodes import (
 )
 from eilev.episodes.account import Account
 from eilev.episodes.build import build_episodes
+from eilev.episodes.facts import gather_facts
 from eilev.parquet import write_tables
 from eilev.schema import EPISODES
 
@@ -77,8 +78,8 @@ def main() -> None:
     before = _peak_gib()
     start = time.monotonic()
     config = make_config(max(1, options.episodes // options.narrations))
-    ids = set(narrations["narration_id"])
-    built = build_episodes(narrations, split, ids, config, Account())
+    facts = gather_facts(narrations, split, narrations["narration_id"])
+    built = build_episodes(facts, config, Account())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.parquet"
         write_tables(built["train"], EPISODES, path)

@@ -29,7 +29,7 @@ def map_texts(pieces: "Iterable[pa.Array[Any]]") -> "pa.StringArray":
     sizes = [np.zeros(1, np.int32)]
     with naming_the_full(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
         for piece in pieces:
-            texts: Any = piece.fill_null("")
+            texts: Any = piece.cast(pa.string()).fill_null("")
             file.write(_joined(texts))
             sizes.append(pc.binary_length(texts).to_numpy())
         file.flush()

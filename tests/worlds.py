@@ -9,6 +9,7 @@ import pyarrow as pa
 from eilev.config.episodes import EpisodesConfig
 from eilev.episodes.account import Account
 from eilev.episodes.build import build_episodes
+from eilev.episodes.facts import gather_facts
 from eilev.language.templates import inflect
 from eilev.schema import EPISODES, OTHER_VERB
 from eilev.synthetic.lexicon import NOUNS, VERBS
@@ -99,7 +100,8 @@ def episode_frames(
     narrations, split, decoded_ids, config: EpisodesConfig, counts: Account | None = None
 ):
     """Episodes of every split as pandas reads them."""
-    built = build_episodes(narrations, split, decoded_ids, config, counts or Account())
+    facts = gather_facts(narrations, split, decoded_ids)
+    built = build_episodes(facts, config, counts or Account())
     return {
         name: pa.concat_tables([EPISODES.empty_table(), *tables]).to_pandas()
         for name, tables in built.items()

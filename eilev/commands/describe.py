@@ -12,9 +12,10 @@ from eilev import paths, schema
 from eilev.config.section import Source
 from eilev.distributions import measures
 from eilev.distributions.intervals import Figures, Interval, bootstrap_intervals
-from eilev.distributions.items import gather_facts, lay_out
+from eilev.distributions.items import lay_out
 from eilev.distributions.properties import zipf_exponent
 from eilev.episodes.classes import Ints, action_numbers
+from eilev.episodes.facts import gather_facts
 from eilev.io import atomic_file, write_json
 from eilev.parquet import read_table
 from eilev.report.charts import action_frequencies

@@ -5,21 +5,25 @@ Two plain tables, one row per episode (`episode_columns`) and one row per narrat
 counts, so that what is validated, reported and plotted is one number.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 
-from eilev.distributions.items import ClipFacts, Items, facts_of
+from eilev.distributions.items import Items
 from eilev.distributions.properties import (
     Burstiness,
     entropy_of_sizes,
     homonymy,
     normalised_entropy,
+    random_shares,
     synonymy,
     top_share,
     zipf_exponent,
 )
 from eilev.distributions.tally import PARTS, Part, Tally, tally, tally_words
-from eilev.episodes.classes import Bools, Ints, action_numbers, shares_class
+from eilev.episodes.classes import Bools, Floats, Ints, action_numbers, shares_class
+from eilev.episodes.facts import ClipFacts, facts_of
 from eilev.vocabulary import KINDS
 
 _TOP = 10
@@ -38,7 +42,7 @@ def episode_columns(episodes: pd.DataFrame, items: Items, facts: ClipFacts) -> p
     verb = shares_class(query_verbs[items.episode], items.verbs) & ~items.is_query
     noun = shares_class(query_nouns[items.episode], items.nouns) & ~items.is_query
     random_verb, random_noun = (
-        facts_of(shares, items.trait[items.is_query], 0.0) for shares in facts.random_shares
+        facts_of(shares, items.trait[items.is_query], 0.0) for shares in chances(facts)
     )
     columns = episodes[["query", "kind", "meaning", "shots", "phase", "epoch"]].reset_index(
         drop=True
@@ -52,6 +56,17 @@ def episode_columns(episodes: pd.DataFrame, items: Items, facts: ClipFacts) -> p
         random_verb_share=random_verb,
         random_noun_share=random_noun,
     )
+
+
+@lru_cache(maxsize=1)  # episodes come in many pieces
+def chances(facts: ClipFacts) -> tuple[Floats, Floats]:
+    """Verb and noun share of a random context from the training clips, were each trait the query's.
+
+    Raises:
+        ValueError: the training clips have one action only.
+    """
+    corpus = facts.corpus
+    return random_shares(facts.verbs, facts.nouns, facts.verbs[corpus], facts.nouns[corpus])
 
 
 def item_columns(items: Items) -> pd.DataFrame:

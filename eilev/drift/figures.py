@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ks_2samp
 
-from eilev.distributions.items import gather_facts
-from eilev.distributions.measures import corpus_properties
+from eilev.distributions.measures import chances, corpus_properties
+from eilev.episodes.facts import gather_facts
 from eilev.language.words import find_words
 from eilev.traffic import UNKNOWN, Corpus, LoggedRequest, Reference
 
@@ -98,7 +98,7 @@ def corpus_of(narrations: pd.DataFrame) -> Corpus:
     split = pd.DataFrame({"narration_id": ids, "split": "train"})
     facts = gather_facts(narrations, split, set(ids))
     properties = corpus_properties(facts)
-    verb, noun = facts.random_shares
+    verb, noun = chances(facts)
     return Corpus(
         verbs=count(narrations["verb_class"].dropna()),
         nouns=count(narrations["noun_class"].dropna()),

@@ -6,18 +6,19 @@ clips only, contrastive ones from the query's own split.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from eilev.config.episodes import EpisodeMixture, EpisodesConfig, Kind
 from eilev.episodes import account, contrastive, sampler
 from eilev.episodes.account import Account
 from eilev.episodes.classes import Bools, Floats, Ints, action_numbers
 from eilev.episodes.draws import row_uniforms
+from eilev.episodes.facts import ClipFacts
 from eilev.episodes.kinds import SAMPLERS, ContextShape
 from eilev.episodes.marginal import draw_marginal
 from eilev.episodes.recipes import Recipe, mixture_recipes, round_shares
@@ -46,16 +47,12 @@ class Lot:
     epoch: int
     queries: Ints  # clips (num_episodes,)
     recipes: tuple[Recipe, ...]
-    choice: Ints  # recipe of each query (num_episodes,)
+    choice: NDArray[np.int16]  # recipe of each query (num_episodes,)
     key: tuple[int, ...]
 
 
 def build_episodes(
-    narrations: pd.DataFrame,
-    split: pd.DataFrame,
-    decoded_ids: Collection[str],
-    config: EpisodesConfig,
-    counts: Account,
+    facts: ClipFacts, config: EpisodesConfig, counts: Account
 ) -> dict[Split, Iterator[pa.Table]]:
     """Build the episodes of all splits; equal input and seed give equal tables.
 
@@ -64,9 +61,7 @@ def build_episodes(
     are read, so that any number of them fits into memory.
 
     Args:
-        narrations: rows of schema.NARRATIONS.
-        split: rows of schema.SPLIT.
-        decoded_ids: narration ids that have frames; the others take no part.
+        facts: what is known of the narrations; those without frames take no part.
         config: kinds, meanings, shots and shares.
         counts: is told, as the tables are read, how many episodes there are and what is left out.
 
@@ -77,7 +72,7 @@ def build_episodes(
     Raises:
         ValueError: no training clip is left.
     """
-    stock = make_stock(narrations, split, decoded_ids, config.verb_noun_ratio)
+    stock = make_stock(facts, config.verb_noun_ratio)
     return {name: _draw_split(stock, name, config, counts) for name in SPLITS}
 
 
@@ -104,10 +99,12 @@ def _draw_mixture(
         clips = stock.corpora[split].clips
         key = _key(config.seed, split, epoch, _PICK_QUERIES)
         if mixture.marginal is not None:
-            actions = action_numbers(stock.verbs[clips], stock.nouns[clips])
+            actions = action_numbers(*stock.classes(clips))
             clips = clips[draw_marginal(actions, mixture.marginal, np.random.default_rng(key))]
         queries = _pick(clips, mixture.max_queries, key)
-        choice = np.repeat(np.arange(len(recipes)), round_shares(shares, queries.size))
+        choice = np.repeat(
+            np.arange(len(recipes), dtype=np.int16), round_shares(shares, queries.size)
+        )
         rng = np.random.default_rng(_key(config.seed, split, epoch, _MIX))
         key = _key(config.seed, split, epoch, _DRAW)
         lot = Lot(split, phase, epoch, queries, recipes, rng.permutation(choice), key)
@@ -139,7 +136,7 @@ def _draw_evaluation(
     def make_lot(queries: Ints, shots: int) -> Lot:
         recipe = Recipe(kind, asked.meaning, shots, ways)
         key = _key(config.seed, split, 0, _DRAW, shots, kind)
-        return Lot(split, None, 0, queries, (recipe,), np.zeros_like(queries), key)
+        return Lot(split, None, 0, queries, (recipe,), np.zeros(queries.size, np.int16), key)
 
     clips, unjudged = _judged_clips(stock, split)
     for most in reversed(all_shots):
@@ -162,7 +159,8 @@ def _judged_clips(stock: Stock, split: Split) -> tuple[Ints, _LeftOut]:
     clips = stock.corpora[split].clips
     if not clips.size:
         return clips, Counter({stock.why_empty(split): 0})
-    judged = clips[(stock.verbs[clips] >= 0) & (stock.nouns[clips] >= 0)]
+    verbs, nouns = stock.classes(clips)
+    judged = clips[(verbs >= 0) & (nouns >= 0)]
     unjudged = clips.size - judged.size
     return judged, Counter({account.NOT_JUDGED: unjudged} if unjudged else {})
 
@@ -243,25 +241,28 @@ def _draw(stock: Stock, lot: Lot) -> Iterator[tuple[pa.Table, Bools]]:
     """
     width = max(recipe.draws for recipe in lot.recipes)
     for start in range(0, lot.queries.size, _CHUNK):
-        choice = lot.choice[start : start + _CHUNK]
-        uniforms = row_uniforms(lot.key, start, choice.size, width)
-        kept = np.ones(choice.size, dtype=np.bool_)
-        rows, pieces = [], []
-        for number, recipe in enumerate(lot.recipes):
-            mine = np.flatnonzero(choice == number)
-            queries = lot.queries[start + mine]
-            contexts, possible = _draw_contexts(stock, lot.split, queries, recipe, uniforms[mine])
-            kept[mine] = possible
-            rows.append(mine[possible])
-            items = np.column_stack([contexts, queries[possible]])
-            numbers = uniforms[rows[-1]]
-            pieces.append(
-                episode_rows(
-                    stock.ids, stock.rewriter, lot.phase, lot.epoch, recipe, items, numbers
-                )
-            )
-        order = np.argsort(np.concatenate(rows), kind="stable")
-        yield pa.concat_tables(pieces).take(order), kept
+        # In a function of its own, so that nothing of a chunk is left when the next one is drawn.
+        yield _draw_chunk(stock, lot, start, width)
+
+
+def _draw_chunk(stock: Stock, lot: Lot, start: int, width: int) -> tuple[pa.Table, Bools]:
+    choice = lot.choice[start : start + _CHUNK]
+    uniforms = row_uniforms(lot.key, start, choice.size, width)
+    kept = np.ones(choice.size, dtype=np.bool_)
+    rows, pieces = [], []
+    for number, recipe in enumerate(lot.recipes):
+        mine = np.flatnonzero(choice == number)
+        queries = lot.queries[start + mine]
+        contexts, possible = _draw_contexts(stock, lot.split, queries, recipe, uniforms[mine])
+        kept[mine] = possible
+        rows.append(mine[possible])
+        items = np.column_stack([contexts, queries[possible]])
+        numbers = uniforms[rows[-1]]
+        pieces.append(
+            episode_rows(stock.ids, stock.rewriter, lot.phase, lot.epoch, recipe, items, numbers)
+        )
+    order = np.argsort(np.concatenate(rows), kind="stable")
+    return pa.concat_tables(pieces).take(order), kept
 
 
 def _draw_contexts(
@@ -280,5 +281,5 @@ def _draw_contexts(
 
 def _asked(stock: Stock, queries: Ints, *, inside: bool = False) -> sampler.Queries:
     """Queries as an index takes them; `inside`: the index is that of their own split."""
-    rows = stock.places[queries] if inside else np.full_like(queries, -1)
-    return sampler.Queries(stock.verbs[queries], stock.nouns[queries], rows)
+    rows = stock.places[queries].astype(np.int64) if inside else np.full_like(queries, -1)
+    return sampler.Queries(*stock.classes(queries), rows)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from eilev.episodes.classes import Floats, Ints
+from eilev.episodes.classes import Floats, Ints, Texts
 from eilev.episodes.draws import draw_distinct, shuffle
-from eilev.episodes.rewriter import Rewriter, Texts, Vocabulary
+from eilev.episodes.rewriter import Rewriter, Vocabulary
 from eilev.language.new_words import INVENTED_NOUNS, INVENTED_VERBS
 from eilev.language.templates import Slot, inflect
 
@@ -27,8 +28,9 @@ def write_canonical(
     uniforms: Floats,  # noqa: ARG001  (nothing is drawn)
 ) -> list[list[str]]:
     """Narrations of clips (num_episodes, num_items) in the canonical words of their classes."""
+    traits = rewriter.traits[clips]
     verbs, nouns = (
-        np.array([*vocabulary.canonical, ""], dtype=object)[vocabulary.codes[clips].clip(-1)]
+        np.array([*vocabulary.canonical, ""], dtype=object)[vocabulary.codes[traits].clip(-1)]
         for vocabulary in (rewriter.verbs, rewriter.nouns)
     )
     return _write(rewriter, clips, verbs, nouns)
@@ -46,9 +48,10 @@ def write_permuted(rewriter: Rewriter, clips: Ints, uniforms: Floats) -> list[li
         ValueError: an episode has more classes than there are canonical words.
     """
     half = 2 * clips.shape[1]
+    traits = rewriter.traits[clips]
     verbs, nouns = (
         np.array(vocabulary.pool, dtype=object)[
-            assign_words(vocabulary.codes[clips], len(vocabulary.pool), numbers)
+            assign_words(vocabulary.codes[traits], len(vocabulary.pool), numbers)
         ]
         for vocabulary, numbers in (
             (rewriter.verbs, uniforms[:, :half]),
@@ -84,9 +87,10 @@ def write_renamed(rewriter: Rewriter, clips: Ints, uniforms: Floats) -> list[lis
         ValueError: an episode has more words than the training clips.
     """
     half = 2 * clips.shape[1]
+    traits = rewriter.traits[clips]
     verbs, nouns = (
         np.array(vocabulary.spoken, dtype=object)[
-            assign_words(heard_words(vocabulary, clips), len(vocabulary.spoken), numbers)
+            assign_words(heard_words(vocabulary, traits), len(vocabulary.spoken), numbers)
         ]
         for vocabulary, numbers in (
             (rewriter.verbs, uniforms[:, :half]),
@@ -96,18 +100,19 @@ def write_renamed(rewriter: Rewriter, clips: Ints, uniforms: Floats) -> list[lis
     return _write(rewriter, clips, verbs, nouns)
 
 
-def heard_words(vocabulary: Vocabulary, clips: Ints) -> Ints:
-    """Word codes of clips (num_episodes, num_items) in which the query speaks as its context does.
+def heard_words(vocabulary: Vocabulary, traits: NDArray[np.int32]) -> Ints:
+    """Word codes of clips, by their traits, in which the query speaks as its context does.
 
     The narrator of the query may have a word of their own for its class; renamed, nothing could
     tell it. So the query takes the word of the first context clip of its class, if there is one.
+    Both arrays are (num_episodes, num_items).
     """
-    words: Ints = vocabulary.word_codes[clips]
-    classes = vocabulary.codes[clips]
+    words: Ints = vocabulary.word_codes[traits]
+    classes = vocabulary.codes[traits]
     alike = (classes[:, :-1] == classes[:, -1:]) & (classes[:, -1:] >= 0)
     # The query stands last: where no context clip is alike, it is its own first.
-    first = np.column_stack([alike, np.ones(len(clips), np.bool_)]).argmax(axis=1)
-    words[:, -1] = words[np.arange(len(clips)), first]
+    first = np.column_stack([alike, np.ones(len(traits), np.bool_)]).argmax(axis=1)
+    words[:, -1] = words[np.arange(len(traits)), first]
     return words
 
 

@@ -15,7 +15,7 @@ from eilev.vocabulary import MEANINGS
 
 
 def episode_rows(
-    ids: "pa.Array[Any]",
+    ids: "pa.StringArray",
     rewriter: Rewriter,
     phase: str | None,
     epoch: int,

@@ -1,17 +1,16 @@
 """The clips that episodes are drawn from, split by split."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from eilev.episodes.classes import Bools, Ints, encode_classes
-from eilev.episodes.rewriter import Rewriter, make_rewriter
+from eilev.episodes.classes import Bools, Ints
+from eilev.episodes.facts import ClipFacts
+from eilev.episodes.rewriter import Rewriter
 from eilev.episodes.sampler import ContextIndex, index_clips
-from eilev.parquet import text_array
 from eilev.schema import SPLITS, Split
 
 _WHY_NONE = {
@@ -30,18 +29,28 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Stock:
-    """Everything that episodes are drawn from. Arrays are (num_clips,), in the table's order."""
+    """Everything that episodes are drawn from.
 
-    ids: "pa.Array[Any]"
+    Clips are positions in the table of all narrations; those without frames are in no corpus.
+    """
+
+    ids: "pa.StringArray"
+    # Number of each clip's traits (num_clips,), and the classes of each (num_traits,).
+    traits: NDArray[np.int32]
     verbs: Ints
     nouns: Ints
-    # Position of a clip within its split's corpus.
-    places: Ints
+    # Position of a clip within its split's corpus (num_clips,).
+    places: NDArray[np.int32]
     corpora: Mapping[Split, Corpus]
     rewriter: Rewriter
     verb_noun_ratio: float
     # Narrations of each split, those without frames as well.
     num_narrated: Mapping[Split, int]
+
+    def classes(self, clips: Ints) -> tuple[Ints, Ints]:
+        """Verb and noun class of each of some clips."""
+        traits = self.traits[clips]
+        return self.verbs[traits], self.nouns[traits]
 
     def why_empty(self, split: Split) -> str:
         """Say why a split has no clip."""
@@ -53,39 +62,40 @@ class Stock:
         )
 
 
-def make_stock(
-    narrations: pd.DataFrame, split: pd.DataFrame, decoded_ids: Collection[str], ratio: float
-) -> Stock:
+def make_stock(facts: ClipFacts, ratio: float) -> Stock:
     """Index the clips that have frames.
 
     Args:
-        narrations: rows of schema.NARRATIONS.
-        split: rows of schema.SPLIT.
-        decoded_ids: narration ids that have frames.
+        facts: what is known of the narrations.
         ratio: share of a bursty context that shares the query's verb.
 
     Raises:
         ValueError: no training clip is left.
     """
-    clips = narrations.merge(split, on="narration_id", validate="one_to_one")
-    num_narrated = {name: int((clips["split"] == name).sum()) for name in SPLITS}
-    clips = clips[clips["narration_id"].isin(decoded_ids)].reset_index(drop=True)
-    splits = clips["split"].to_numpy(dtype=object)
-    if not (splits == "train").any():
+    if not facts.training.any():
         raise ValueError(
-            f"no training clip with frames among {len(narrations)} narrations: nothing to draw"
+            f"no training clip with frames among {len(facts.ids)} narrations: nothing to draw"
             " contexts from; see data/clips/index.parquet for the reasons"
         )
-    verbs, nouns = (encode_classes(clips[f"{kind}_class"])[0] for kind in ("verb", "noun"))
-    corpora = {name: _make_corpus(verbs, nouns, splits == name) for name in SPLITS}
-    places = np.empty_like(verbs)
+    belongs = {name: facts.splits == name for name in SPLITS}
+    corpora = {name: _make_corpus(facts, facts.decoded & mine) for name, mine in belongs.items()}
+    places = np.zeros(len(facts.ids), np.int32)
     for corpus in corpora.values():
         places[corpus.clips] = np.arange(corpus.clips.size)
-    ids = text_array(clips["narration_id"])
-    rewriter = make_rewriter(clips, splits == "train")
-    return Stock(ids, verbs, nouns, places, corpora, rewriter, ratio, num_narrated)
+    return Stock(
+        ids=facts.ids.array,
+        traits=facts.traits,
+        verbs=facts.verbs,
+        nouns=facts.nouns,
+        places=places,
+        corpora=corpora,
+        rewriter=facts.rewriter,
+        verb_noun_ratio=ratio,
+        num_narrated={n: int(mine[facts.traits].sum()) for n, mine in belongs.items()},
+    )
 
 
-def _make_corpus(verbs: Ints, nouns: Ints, inside: Bools) -> Corpus:
-    clips = np.flatnonzero(inside)
-    return Corpus(clips, index_clips(verbs[clips], nouns[clips]))
+def _make_corpus(facts: ClipFacts, inside: Bools) -> Corpus:
+    clips = np.flatnonzero(inside[facts.traits])
+    traits = facts.traits[clips]
+    return Corpus(clips, index_clips(facts.verbs[traits], facts.nouns[traits]))

@@ -12,6 +12,7 @@ from eilev.config.section import load_section
 from eilev.config.train import TrainConfig
 from eilev.config.validate import ValidateConfig
 from eilev.episodes.availability import missing_kinds, require_some, unavailable
+from eilev.episodes.facts import read_facts
 from eilev.io import atomic_dir, atomic_file, read_json, write_json
 from eilev.parquet import read_batches
 from eilev.schema import SPLITS, Split
@@ -20,7 +21,7 @@ from eilev.unavailable import describe
 from eilev.validation.outcomes import describe_failures, run_suites, to_json
 from eilev.validation.positions import require_positions
 from eilev.validation.suites import build_suites
-from eilev.validation.tables import make_tables, read_facts
+from eilev.validation.tables import make_tables
 
 _TABLES = (
     (paths.NARRATIONS, schema.NARRATIONS),
@@ -53,7 +54,7 @@ def main() -> None:
         for line in lines:
             print(f"{split}: {line}")  # noqa: T201
     narrations, splits, clips = (partial(read_batches, *each) for each in _TABLES)
-    facts = read_facts(narrations, splits, clips)
+    facts = read_facts(narrations, splits, clips, once=True)
     episodes = {name: _read_episodes(name, _SHOWN) for name in SPLITS}
     sentences = facts.narrations
     require_positions(episodes, facts.ids, sentences, load_section("train", TrainConfig), asked)

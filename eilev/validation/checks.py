@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from eilev.distributions.items import ClipFacts, Items, facts_of
+from eilev.distributions.items import Items
 from eilev.distributions.measures import count_per_episode
 from eilev.episodes.classes import Bools, Ints, pair_keys
+from eilev.episodes.facts import ClipFacts, facts_of
 from eilev.schema import Split
 from eilev.vocabulary import KINDS, MEANINGS
 

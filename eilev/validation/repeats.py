@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eilev.distributions.items import ClipFacts
 from eilev.episodes.classes import Ints
+from eilev.episodes.facts import ClipFacts
 from eilev.io import naming_the_full
 
 # What makes asking the same query another question.

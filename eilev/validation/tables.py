@@ -14,21 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eilev.distributions import measures
-from eilev.distributions.items import (
-    WORDS,
-    ClipFacts,
-    facts_of,
-    find_decoded,
-    find_splits,
-    lay_out,
-    make_facts,
-)
+from eilev.distributions.items import lay_out
 from eilev.distributions.tally import Tally, add_up, tally
 from eilev.episodes.classes import Bools, Ints, action_numbers
-from eilev.ids import Ids
-from eilev.parquet import hold
+from eilev.episodes.facts import ClipFacts, Pieces, facts_of
 from eilev.schema import SPLITS, Split
-from eilev.texts import map_texts
 from eilev.validation import figures
 from eilev.validation.checks import violations
 from eilev.validation.outcomes import Table
@@ -46,9 +36,7 @@ _LISTS = ("context", "narrations")
 # Middles of the tenths of the histogram of per-episode burstiness.
 _MIDDLES = np.linspace(0.05, 0.95, 10).round(2)
 
-# Pieces of a table, from the first; with names, these columns only.
-Pieces = Callable[[Sequence[str] | None], Iterable[pa.RecordBatch]]
-# The same of schema.EPISODES of a split.
+# Pieces of schema.EPISODES of a split, from the first; with names, these columns only.
 Reader = Callable[[Split, Sequence[str] | None], Iterable[pa.RecordBatch]]
 
 
@@ -100,39 +88,6 @@ class Tables:
             for phase, each in self.counted.items()
         ]
         return pd.concat(pieces, ignore_index=True)
-
-
-def read_facts(narrations: Pieces, split: Pieces, clips: Pieces) -> ClipFacts:
-    """Read what episodes are measured and checked against.
-
-    Args:
-        narrations: reads rows of schema.NARRATIONS.
-        split: reads rows of schema.SPLIT.
-        clips: reads rows of schema.CLIPS_INDEX.
-    """
-    ids, sentences = (
-        map_texts(piece[name] for piece in narrations([name]))
-        for name in ("narration_id", "narration")
-    )
-    words = hold(narrations(WORDS), WORDS)
-    known = Ids(ids)
-    # What is given twice is for the suites to find; measuring needs each once.
-    if known.has_repeats:
-        once = np.flatnonzero(known.find(ids) == np.arange(len(ids)))
-        known, words = Ids(ids.take(once)), words.iloc[once]
-        sentences = sentences.take(once)
-    splits = find_splits(known, _named(split))
-    with_frames = (
-        piece["narration_id"].filter(pc.is_valid(piece["shard"]))
-        for piece in clips(["narration_id", "shard"])
-    )
-    return make_facts(known, sentences, words, splits, find_decoded(known, with_frames))
-
-
-def _named(split: Pieces) -> Iterator[tuple["pa.Array[Any]", pd.Series]]:
-    """Narration ids and the names of their splits."""
-    for piece in split(["narration_id", "split"]):
-        yield piece["narration_id"], piece["split"].to_pandas()
 
 
 def make_tables(

@@ -5,13 +5,14 @@ import pytest
 
 from eilev.cli import main
 from eilev.commands.describe import describe_corpus, describe_episodes
-from eilev.distributions.items import gather_facts, lay_out
+from eilev.distributions.items import lay_out
 from eilev.distributions.measures import (
     corpus_properties,
     episode_columns,
     episode_properties,
     item_columns,
 )
+from eilev.episodes.facts import gather_facts
 from tests.episodes.test_build import CONFIG
 from tests.sources.test_epic_kitchens import write
 from tests.worlds import episode_frames, make_world

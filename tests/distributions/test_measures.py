@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 
 from eilev.distributions import measures
-from eilev.distributions.items import ClipFacts, Items, gather_facts, lay_out
+from eilev.distributions.items import Items, lay_out
 from eilev.distributions.tally import tally
+from eilev.episodes.facts import ClipFacts, gather_facts
 from tests.episodes.test_build import CONFIG
 from tests.worlds import World, episode_frames, make_world
 

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from eilev.distributions import measures
-from eilev.distributions.items import gather_facts, lay_out
+from eilev.distributions.items import lay_out
 from eilev.distributions.tally import Tally, add_up, tally
+from eilev.episodes.facts import gather_facts
 from tests.episodes.test_build import CONFIG
 from tests.worlds import World, episode_frames, make_world
 

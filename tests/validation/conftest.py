@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from eilev.config.validate import Bounds, PhaseBounds, ValidateConfig
-from eilev.distributions.items import ClipFacts, gather_facts
+from eilev.episodes.facts import ClipFacts, gather_facts
 from eilev.schema import Split
 from tests.episodes.test_build import CONFIG
 from tests.worlds import World, episode_frames, make_world

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from eilev.config.episodes import MixtureItem
-from eilev.distributions.items import ClipFacts, lay_out
+from eilev.distributions.items import lay_out
+from eilev.episodes.facts import ClipFacts
 from eilev.schema import Split
 from eilev.validation.checks import violations
 from tests.episodes.test_build import changed

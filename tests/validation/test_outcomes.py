@@ -11,20 +11,13 @@ from great_expectations.core.expectation_suite import ExpectationSuite
 
 from eilev.config.validate import Bounds, ValidateConfig
 from eilev.distributions import measures
-from eilev.distributions.items import ClipFacts, lay_out
+from eilev.distributions.items import lay_out
+from eilev.episodes.facts import ClipFacts, Pieces, read_facts
 from eilev.schema import Split
 from eilev.validation import expectations
 from eilev.validation.outcomes import Outcome, describe_failures, run_suites, to_json
 from eilev.validation.suites import build_suites, episode_table
-from eilev.validation.tables import (
-    Pieces,
-    Reader,
-    Tables,
-    count_episodes,
-    make_tables,
-    read_facts,
-    require_phases,
-)
+from eilev.validation.tables import Reader, Tables, count_episodes, make_tables, require_phases
 from tests.validation import mutations
 from tests.worlds import World, episode_pieces
 
@@ -51,7 +44,8 @@ def _tables(
     phases: Sequence[str] = PHASES,
 ) -> Tables:
     told, split, decoded = map(_pieces, (narrations, world.split, clips))
-    return make_tables(told, decoded, read_facts(told, split, decoded), episodes, phases)
+    facts = read_facts(told, split, decoded, once=True)
+    return make_tables(told, decoded, facts, episodes, phases)
 
 
 def _pieces(table: pd.DataFrame) -> Pieces:
@@ -306,18 +300,3 @@ def test_episodes_without_any_context_have_no_burstiness(world: World, episodes:
     assert alone.burstiness().empty
     assert list(alone.burstiness()) == ["kind", "share", "episodes", "phase"]
     assert alone.properties()["train_episodes"]["contexts"]["burstiness"] is None
-
-
-def test_what_is_known_of_narrations_is_the_same_in_pieces(world: World, facts: ClipFacts) -> None:
-    """A narration that is given twice counts once."""
-    twice = pd.concat([world.narrations, world.narrations.iloc[[7, 3]]], ignore_index=True)
-    found = read_facts(*map(_pieces, (twice, world.split, world.clips)))
-    assert [*found.ids] == [*facts.ids]
-    assert found.narrations.equals(facts.narrations)
-    for name in ("traits", "verbs", "nouns", "verb_words", "noun_words", "splits", "decoded"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(facts, name))
-    assert len(found.verbs) < len(found.traits)
-    clips = np.array([5, 0, 5])
-    assert [found.rewriter_of(clips).template(i) for i in range(3)] == [
-        facts.rewriter_of(np.array([clip])).template(0) for clip in clips
-    ]

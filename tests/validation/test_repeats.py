@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from eilev.distributions.items import ClipFacts
+from eilev.episodes.facts import ClipFacts
 from eilev.validation.repeats import ASKED, Repeats
 
 Question = tuple[str, str, int, int]
