@@ -46,6 +46,11 @@ DVC_TASK: dict[str, Any] = {
     "retry_condition_fn": may_pass,
 }
 
+WHY_CACHED = {
+    "unchanged": "did not change",
+    "restored": "was made before from the same data, parameters and code",
+}
+
 
 @task(**DVC_TASK)
 def look(targets: list[str] | None) -> list[stages.Stage]:
@@ -64,11 +69,11 @@ def repro(
 ) -> State[None] | None:
     """Bring one stage up to date; without a process where it is, by a look before (`started`)."""
     log = get_run_logger().info
+    fate: stages.Fate = "unchanged"
     if started:
         watch = records.watching(stage, log)
-        if stages.run_stage(stage, watch, environment=environment, force=force, seconds=seconds):
-            return None
-    return Completed(name="Cached", message="did not change")
+        fate = stages.run_stage(stage, watch, environment=environment, force=force, seconds=seconds)
+    return None if fate == "ran" else Completed(name="Cached", message=WHY_CACHED[fate])
 
 
 @task(**DVC_TASK)
