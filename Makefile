@@ -44,7 +44,7 @@ docs: .venv/dev ## write what pages and dashboard say of the code, the parameter
 
 # Two files of tests at a time: most of them wait for processes that they have started.
 test: lint ## everything CI checks
-	pytest --numprocesses 2 --dist loadfile
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev
 	ruff format --check .

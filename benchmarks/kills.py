@@ -140,12 +140,13 @@ class Project:
         }
 
     def forget(self, stage: str) -> None:
-        """Take a stage's results away, and what DVC knows of them."""
+        """Take a stage's results away, and what DVC knows of them and of earlier runs."""
         shutil.rmtree(self.folder / (paths.SYNTHETIC if stage == "synthesize" else f"data/{stage}"))
         path = self.folder / "dvc.lock"
         lock = yaml.safe_load(path.read_text())
         del lock["stages"][stage]
         path.write_text(yaml.safe_dump(lock, sort_keys=False))
+        shutil.rmtree(self.folder / ".dvc/cache/runs", ignore_errors=True)
 
 
 def undisturbed(project: Project) -> dict[str, float]:

@@ -21,7 +21,7 @@ from pydantic import Field
 from eilev.paths import METRICS
 from flows import records
 from flows.commands import CommandError
-from flows.pipeline import Seconds
+from flows.pipeline import Seconds, track
 from flows.stages import run_dvc
 
 
@@ -31,6 +31,7 @@ def experiment(
     targets: list[str] | None = None,
     name: str | None = None,
     seconds: Seconds | None = None,
+    mlflow: str | None = None,
 ) -> None:
     """Run the pipeline with other parameters, as `dvc exp run --temp --set-param` does.
 
@@ -39,6 +40,7 @@ def experiment(
         targets: stages to run with all that they depend on; all stages if None.
         name: of the experiment; the name of this run in Prefect if None.
         seconds: how long it may take; then its processes are ended and the run fails.
+        mlflow: address of the store that the experiment is put into (docs/tracking.md), if any.
 
     Raises:
         CommandError: a change names nothing that there is, a stage failed, or it took too long.
@@ -52,6 +54,8 @@ def experiment(
     if METRICS.exists():  # so they are part of the pipeline
         table = records.accuracy_table(metrics_show(str(METRICS), rev=name))
         create_table_artifact(table, f"experiment-{records.key(name)}", f"Action accuracy, {name}")
+    if mlflow is not None:
+        track(mlflow, name)
 
 
 def main() -> None:

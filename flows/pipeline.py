@@ -23,7 +23,7 @@ from eilev.io import DataError
 from eilev.lifetime.mend import mend
 from eilev.paths import DROP_UNFINISHED
 from flows import records, stages
-from flows.commands import CommandError
+from flows.commands import CommandError, run_eilev
 
 RETRIES = 3
 RETRY_S = 30
@@ -46,6 +46,11 @@ DVC_TASK: dict[str, Any] = {
     "retry_condition_fn": may_pass,
 }
 
+WHY_CACHED = {
+    "unchanged": "did not change",
+    "restored": "was made before from the same data, parameters and code",
+}
+
 
 @task(**DVC_TASK)
 def look(targets: list[str] | None) -> list[stages.Stage]:
@@ -64,11 +69,11 @@ def repro(
 ) -> State[None] | None:
     """Bring one stage up to date; without a process where it is, by a look before (`started`)."""
     log = get_run_logger().info
+    fate: stages.Fate = "unchanged"
     if started:
         watch = records.watching(stage, log)
-        if stages.run_stage(stage, watch, environment=environment, force=force, seconds=seconds):
-            return None
-    return Completed(name="Cached", message="did not change")
+        fate = stages.run_stage(stage, watch, environment=environment, force=force, seconds=seconds)
+    return None if fate == "ran" else Completed(name="Cached", message=WHY_CACHED[fate])
 
 
 @task(**DVC_TASK)
@@ -77,12 +82,20 @@ def update(imports: list[str]) -> None:
     stages.run_dvc(["update", *imports], get_run_logger().info)
 
 
+@task(cache_policy=NO_CACHE, persist_result=False)
+def track(store: str, revision: str | None = None) -> None:
+    """Put a finished run into MLflow: that of the working tree, or of an experiment."""
+    revisions = [] if revision is None else [revision]
+    run_eilev(["track", f"--uri={store}", *revisions], get_run_logger().info)
+
+
 @flow(persist_result=False)
 def pipeline(
     targets: list[str] | None = None,
     force: bool = False,
     drop_unfinished: bool = False,
     stage_seconds: Seconds | None = None,
+    mlflow: str | None = None,
 ) -> None:
     """Bring the pipeline up to date, as `dvc repro` does.
 
@@ -92,6 +105,7 @@ def pipeline(
         drop_unfinished: whether the checkpoint of a training that was begun with other parameters
             or data makes way; else such a training stops the run.
         stage_seconds: how long one stage may take; then its processes are ended and the run fails.
+        mlflow: address of the store that the finished run is put into (docs/tracking.md), if any.
     """
     for line in mend(Path.cwd()):
         get_run_logger().warning(line)
@@ -99,6 +113,8 @@ def pipeline(
     if bring_up_to_date(targets, force, environment, stage_seconds) or records.new():
         records.show_results()
     records.show_report()
+    if mlflow is not None:
+        track(mlflow)
 
 
 def bring_up_to_date(
@@ -138,7 +154,11 @@ def bring_up_to_date(
 
 
 @flow(persist_result=False)
-def refresh(drop_unfinished: bool = False, stage_seconds: Seconds | None = None) -> None:
+def refresh(
+    drop_unfinished: bool = False,
+    stage_seconds: Seconds | None = None,
+    mlflow: str | None = None,
+) -> None:
     """Look at the sources again, then bring the pipeline up to date.
 
     The pipeline itself sees new videos and annotations that lie in its folders. What was imported
@@ -146,7 +166,7 @@ def refresh(drop_unfinished: bool = False, stage_seconds: Seconds | None = None)
     """
     if imports := stages.imports():
         update(imports)
-    pipeline(drop_unfinished=drop_unfinished, stage_seconds=stage_seconds)
+    pipeline(drop_unfinished=drop_unfinished, stage_seconds=stage_seconds, mlflow=mlflow)
 
 
 def main() -> None:

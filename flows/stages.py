@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from dvc.dvcfile import PROJECT_FILE
 from dvc.repo import Repo, lock_repo
@@ -20,7 +21,10 @@ from flows.commands import GRACE_S, TAIL_LINES, CommandError, run_command
 # Errors of DVC that may be gone a minute later: locks, remotes.
 PASSING = re.compile(r"is busy|acquire lock|connect|time(d )?out", re.IGNORECASE)
 # What DVC says before and after a stage's own lines.
-DVC_LINES = ("ERROR: ", "WARNING: ", "Running stage ", "Updating lock file", "> ")
+DVC_LINES = ("ERROR: ", "WARNING: ", "Running stage ", "Stage '", "Updating lock file", "> ")
+
+# What became of a stage: it ran, its results came from DVC's run cache, or it had not changed.
+Fate = Literal["ran", "restored", "unchanged"]
 
 
 class StageError(CommandError):
@@ -94,7 +98,7 @@ def run_stage(
     *,
     force: bool = False,
     seconds: float | None = None,
-) -> bool:
+) -> Fate:
     """Bring one stage up to date; `log` gets each line of its output as it comes.
 
     The stage sees `environment` beside this process's own; `force` runs it, changed or not. It
@@ -103,16 +107,16 @@ def run_stage(
     Any exception, also one from `log` or from outside (cancellation), stops the stage with all its
     processes: SIGTERM, and SIGKILL after `grace_s` seconds.
 
-    Returns:
-        Whether the stage ran.
-
     Raises:
         StageError: DVC exited with another code than 0.
         CommandError: it took too long.
     """
     forced = ["--force"] if force else []
     lines = run_dvc(["repro", "--single-item", *forced, stage], log, grace_s, environment, seconds)
-    return f"Running stage '{stage}':" in lines
+    if f"Running stage '{stage}':" in lines:
+        return "ran"
+    cached = f"Stage '{stage}' is cached"
+    return "restored" if any(line.startswith(cached) for line in lines) else "unchanged"
 
 
 def run_dvc(

@@ -17,6 +17,20 @@ if TYPE_CHECKING:
     from eilev.bundle.onnx_engine import OnnxEngine
 
 ROOT = Path(__file__).parent.parent
+# Folders of the files that take longest. What pytest-xdist would begin with are those with most
+# tests: a file of few, which start servers and train, would then be alone at the end.
+LONG = ("pipeline", "flows", "training", "bundle", "validation", "model", "tracking", "commands")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest where several processes share them out."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=_begins)  # files stay whole, as sorting is stable
+
+
+def _begins(item: pytest.Item) -> int:
+    folder = item.path.parent.name
+    return LONG.index(folder) if folder in LONG else len(LONG)
 
 
 @pytest.fixture(scope="session")

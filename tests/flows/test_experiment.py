@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.api import params_show
+from mlflow import MlflowClient
 from prefect.exceptions import ParameterTypeError
 
 from flows.experiment import experiment
@@ -19,9 +20,10 @@ stages:
     deps: [make.py]
     params: [rate]
     metrics: [data/evaluate/metrics.json]
+    outs: [data/train/live]
 """
 # The score is the rate; a negative one is refused as a stage refuses.
-MAKE = """
+MAKE = r"""
 import json, pathlib, sys, yaml
 rate = yaml.safe_load(open("params.yaml"))["rate"]
 if rate < 0:
@@ -30,6 +32,9 @@ score = {"novel": {"bursty": {"shots": {"8": {"action_accuracy": rate}}}}}
 path = pathlib.Path("data/evaluate/metrics.json")
 path.parent.mkdir(parents=True, exist_ok=True)
 path.write_text(json.dumps(score))
+curve = pathlib.Path("data/train/live/plots/metrics/train/loss.tsv")
+curve.parent.mkdir(parents=True, exist_ok=True)
+curve.write_text(f"step\tloss\n1\t{rate}\n")
 """
 
 pytestmark = pytest.mark.usefixtures("prefect")
@@ -43,7 +48,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / ".dvc" / "config").write_text("")
     (tmp_path / "make.py").write_text(MAKE)
     (tmp_path / "params.yaml").write_text("rate: 0.5\n")
-    (tmp_path / ".gitignore").write_text("/data\n/.dvc/cache\n/.dvc/tmp\n")
+    (tmp_path / ".gitignore").write_text("/data\n/.dvc/cache\n/.dvc/tmp\n/mlruns\n")
     git("init", "--quiet")
     git("config", "user.name", "Test")
     git("config", "user.email", "test@example.com")
@@ -60,11 +65,20 @@ def git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def test_other_parameters_leave_the_workspace_alone(project: Path) -> None:
-    experiment(["rate=0.75"], name="faster")
+def test_other_parameters_leave_the_workspace_alone(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
+    experiment(["rate=0.75"], name="faster", mlflow=store)
     assert params_show(rev="faster") == {"rate": 0.75}
     (table,) = artifacts("experiment-faster")
     assert yaml.safe_load(table.data) == [{"split": "novel", "condition": "bursty", "8": 0.75}]
+    mlflow = MlflowClient(store)
+    known = mlflow.get_experiment_by_name("eilev")
+    assert known is not None
+    (run,) = mlflow.search_runs([known.experiment_id])
+    assert run.info.run_name == "faster"
+    assert run.data.metrics["train/loss"] == 0.75
 
 
 def test_a_failed_experiment_says_what_its_stage_says(project: Path) -> None:

@@ -61,13 +61,17 @@ def test_stages_of_other_files_are_left_alone(project: Path) -> None:
 
 def test_one_look_tells_what_changed(project: Path) -> None:
     for stage in names():
-        assert run_stage(stage, ignore)
+        assert run_stage(stage, ignore) == "ran"
     assert not any(stage.changed for stage in look())
-    assert not run_stage("second", ignore)
-    assert run_stage("second", ignore, force=True)
+    assert run_stage("second", ignore) == "unchanged"
+    assert run_stage("second", ignore, force=True) == "ran"
+    before = (project / "second.sh").read_text()
     (project / "second.sh").write_text("sort a.txt > b.txt\n")
     assert [stage.name for stage in look() if stage.changed] == ["second"]
     assert [stage.needs for stage in look()] == [set(), {"first"}, {"second"}]
+    assert run_stage("second", ignore) == "ran"
+    (project / "second.sh").write_text(before)
+    assert run_stage("second", ignore) == "restored"
 
 
 def test_unknown_target_is_named(project: Path) -> None:

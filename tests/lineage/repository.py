@@ -18,7 +18,7 @@ revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, tex
 manifest |= {"params": params, "git_revision": revision.strip()}
 path.write_text(json.dumps(manifest))
 """
-# Outputs persist, as the pipeline's do.
+# What takes long has a run cache, all else persists, as in the pipeline.
 STAGES = """
 stages:
   ingest:
@@ -29,9 +29,14 @@ stages:
     cmd: 'mkdir -p data/validate && echo ''{"success": true}'' > data/validate/validation.json'
     deps: [data/ingest/narrations.parquet]
     outs: [data/validate/validation.json: {persist: true}]
+  train:
+    cmd: mkdir -p data/train && cp params.yaml data/train/model
+    deps: [data/ingest/narrations.parquet]
+    params: [train.seed]
+    outs: [data/train/model]
   export:
     cmd: python export.py tiny data/export/bundle
-    deps: [data/ingest/narrations.parquet, export.py, tiny]
+    deps: [data/ingest/narrations.parquet, data/train/model, export.py, tiny]
     params: [train.seed]
     outs: [data/export/bundle: {persist: true}]
 """

@@ -1,6 +1,7 @@
 """Two machines and a remote between them, as docs/remotes.md says: a folder, or S3."""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -29,8 +30,8 @@ def first(
     return root, [commit_bundle(root, seed) for seed in (0, 1)]
 
 
-def clone(source: Path, name: str) -> Path:
-    target = source.with_name(name)
+def clone(source: Path, name: str | Path) -> Path:
+    target = source.parent / name
     call(source, "git", "clone", "-q", str(source), str(target))
     return target
 
@@ -76,10 +77,37 @@ def test_a_second_machine_pulls_what_it_needs_and_computes_nothing(
         text = capsys.readouterr().out
         assert f"git checkout {(manifest.git_revision or '')[:9]} && make repro" in text
 
-    # Outputs that persist have no run cache: the result of the first commit is made anew, although
-    # it is here. Should a later DVC do better, docs/remotes.md is to say so.
-    (second / "params.yaml").write_text("train:\n  seed: 0\n")
-    told = dvc(second, "repro", "--pull")
-    assert "Running stage 'export'" in told
-    assert "Running stage 'ingest'" not in told
-    assert not (root / ".dvc/cache/runs").exists()
+
+@pytest.fixture(params=["folder", "S3"])
+def remote(
+    request: pytest.FixtureRequest, first: tuple[Path, list[Manifest]], tmp_path: Path
+) -> Iterator[str]:
+    """Where results are shared."""
+    if request.param == "folder":
+        yield str(tmp_path / "shared")
+    else:
+        with s3_server():
+            yield f"s3://{BUCKET}/shared"
+
+
+def test_machines_share_what_takes_long_though_no_commit_names_it(
+    first: tuple[Path, list[Manifest]], remote: str, tmp_path: Path
+) -> None:
+    root = clone(first[0], tmp_path / "one")
+    other = clone(first[0], tmp_path / "other")
+    for machine in (root, other):
+        dvc(machine, "remote", "add", "--default", "--local", "shared", remote)
+        (machine / "params.yaml").write_text("train:\n  seed: 7\n")
+    assert "Running stage 'train'" in dvc(root, "repro")
+    trained = (root / "data/train/model").read_bytes()
+    dvc(root, "push", "--run-cache")
+
+    dvc(other, "fetch", "--run-cache")
+    told = dvc(other, "repro", "--pull")
+    assert "Stage 'train' is cached" in told
+    assert (other / "data/train/model").read_bytes() == trained
+    # Also back: what was made before is not made again.
+    (other / "params.yaml").write_text("train:\n  seed: 8\n")
+    assert "Running stage 'train'" in dvc(other, "repro")
+    (other / "params.yaml").write_text("train:\n  seed: 7\n")
+    assert "Stage 'train' is cached" in dvc(other, "repro")

@@ -237,6 +237,22 @@ def test_a_second_run_does_nothing_and_the_cache_restores_results(project: Proje
     assert project.ran() == []
 
 
+def test_what_takes_long_is_not_made_again_although_no_lock_file_names_it(
+    project: Project,
+) -> None:
+    before, lock = project.results(), project.folder / "dvc.lock"
+    locked = lock.read_text()
+    lock.unlink()
+    for stage in ("clips", "train"):
+        shutil.rmtree(project.folder / "data" / stage)
+    done = project.dvc("repro", "evaluate")
+    succeed(done)
+    cached = re.findall(r"^Stage '(.*)' is cached", done.stdout, re.MULTILINE)
+    assert cached == ["synthesize", "clips", "train", "evaluate"]
+    assert project.results() == before
+    lock.write_text(locked)
+
+
 def test_broken_burstiness_stops_before_training(project: Project) -> None:
     before = project.results()
     clips, contexts = SMALL["episodes"]["train"]
