@@ -59,7 +59,7 @@ def read_source(
         result = read_epic_kitchens(annotations, videos, epic_time)
     else:
         result = read_ego4d(annotations, videos)
-    if result.narrations.empty:
+    if not result.kept.num_rows:
         raise DataError(f"{annotations}: no narrated action is usable; {_why_none(result)}")
     return result
 
@@ -71,7 +71,7 @@ def _why_none(result: Annotations) -> str:
         for reason, count in result.reject_counts().items()
     ]
     return (
-        f"all {len(result.rejects)} were left out: {', '.join(reasons)}"
+        f"all {result.left_out.num_rows} were left out: {', '.join(reasons)}"
         if reasons
         else "it has none"
     )

@@ -1,6 +1,7 @@
 """What every source of annotations offers, whatever its files look like."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from eilev import schema
+from eilev.sources.rows import Row, Rows, UniqueIds
 from eilev.sources.times import Timing
 
 VIDEO_NOT_FOUND = "video not found"
@@ -18,12 +20,7 @@ _FAR_S = 4.0
 # Between a reason, by which rejects are counted, and what is to be said of one of them.
 _DETAIL = ": "
 
-# A row of schema.NARRATIONS.
-Row = tuple[Any, ...]
 Record = TypeVar("Record")
-
-# Rows that are held as Python objects before they become columns.
-_ROWS_PER_BATCH = 20_000
 
 
 @dataclass(frozen=True)
@@ -52,40 +49,56 @@ class Reject:
 
 @dataclass(frozen=True)
 class Annotations:
-    """What a source offers: rows of schema.NARRATIONS, and of schema.REJECTS.
+    """What a source offers.
 
     Attributes:
-        num_rows: rows that were read; each is a narration or a reject.
-        timings: of the narrations whose narrator spoke outside of the action's own segment.
+        kept: rows of schema.NARRATIONS.
+        left_out: rows of schema.REJECTS.
+        num_rows: rows that were read; each is kept or left out.
+        told: how many narrators spoke outside of the action's own segment, as in `summary`.
     """
 
-    narrations: pd.DataFrame
-    rejects: pd.DataFrame
+    kept: pa.Table
+    left_out: pa.Table
     num_rows: int
-    timings: tuple[Timing, ...] = ()
+    told: Mapping[str, int]
 
     def __post_init__(self) -> None:
-        assert self.num_rows == len(self.narrations) + len(self.rejects)  # noqa: S101
+        assert self.num_rows == self.kept.num_rows + self.left_out.num_rows  # noqa: S101
+
+    @property
+    def narrations(self) -> pd.DataFrame:
+        """What is kept, for those who want all of it in memory."""
+        return self.kept.to_pandas()
+
+    @property
+    def rejects(self) -> pd.DataFrame:
+        """What is left out, likewise."""
+        return self.left_out.to_pandas()
 
     def reject_counts(self) -> dict[str, int]:
         """Reason to the number of actions left out for it, most frequent first."""
-        counts = self._reasons().value_counts()
-        pairs = ((str(reason), int(count)) for reason, count in counts.items())
-        return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+        counts = Counter(reason for reason, _, _ in self._reasons())
+        return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
     def reject_examples(self) -> dict[str, str]:
         """What is to be said of the first reject of each reason; without those that say all."""
-        reasons = self.rejects["reason"][~self._reasons().duplicated()]
-        parts = (str(reason).partition(_DETAIL) for reason in reasons)
-        return {reason: detail for reason, _, detail in parts if detail}
-
-    def _reasons(self) -> pd.Series:
-        return self.rejects["reason"].astype(str).str.split(_DETAIL, n=1).str[0]
+        examples: dict[str, str] = {}
+        for reason, detail, _ in self._reasons():
+            examples.setdefault(reason, detail)
+        return {reason: detail for reason, detail in examples.items() if detail}
 
     def missing_videos(self) -> list[str]:
         """Videos without a file, of narrations that were left out for nothing else."""
-        missing = self._reasons() == VIDEO_NOT_FOUND
-        return sorted(map(str, self.rejects.loc[missing, "video_id"].unique()))
+        return sorted({video for reason, _, video in self._reasons() if reason == VIDEO_NOT_FOUND})
+
+    def _reasons(self) -> Iterator[tuple[str, str, str]]:
+        """Reason, detail and video of every reject."""
+        for batch in self.left_out.to_batches():
+            texts, videos = batch["reason"].to_pylist(), batch["video_id"].to_pylist()
+            for text, video in zip(texts, videos, strict=True):
+                reason, _, detail = str(text).partition(_DETAIL)
+                yield reason, detail, str(video)
 
     def summary(self) -> dict[str, Any]:
         """Counts for people and for the metrics.
@@ -94,65 +107,72 @@ class Annotations:
         Narrations are told outside of their segment where the narrator's own time lies there, and
         kept outside if it was taken all the same.
         """
-        table, missing = self.narrations, self.missing_videos()
+        table, missing = self.kept, self.missing_videos()
         return {
             "rows": self.num_rows,
-            "narrations": len(table),
-            "rejected": len(self.rejects),
+            "narrations": table.num_rows,
+            "rejected": self.left_out.num_rows,
             "rejects": self.reject_counts(),
             "reject_examples": self.reject_examples(),
-            "told_outside_segment": len(self.timings),
-            "told_over_4_s_outside": sum(t.told_outside_s > _FAR_S for t in self.timings),
-            "kept_outside_segment": sum(t.is_outside for t in self.timings),
-            "videos": int(table["video_id"].nunique()),
+            **self.told,
+            "videos": _num_different(table, "video_id"),
             "missing_videos": len(missing),
             "missing_video_ids": missing,
             "narrated_hours": _narrated_hours(table),
-            "verb_classes": int(table["verb_class"].nunique()),
-            "noun_classes": int(table["noun_class"].nunique()),
-            "actions": len(table[["verb_class", "noun_class"]].dropna().drop_duplicates()),
-            "missing_noun_class": int(table["noun_class"].isna().sum()),
-            "missing_verb_word": int(table["verb_word"].isna().sum()),
-            "missing_noun_word": int(table["noun_word"].isna().sum()),
+            "verb_classes": _num_different(table, "verb_class"),
+            "noun_classes": _num_different(table, "noun_class"),
+            "actions": _num_different(table, "verb_class", "noun_class"),
+            "missing_noun_class": table["noun_class"].null_count,
+            "missing_verb_word": table["verb_word"].null_count,
+            "missing_noun_word": table["noun_word"].null_count,
         }
 
 
 def collect(records: Iterable[Record], convert: Callable[[Record], Kept | Reject]) -> Annotations:
     """Turn every record into a narration or a reject.
 
-    A reject is also what has an id that came before, or text that is none (half of a surrogate
-    pair, which JSON allows). Memory stays near the size of the finished columns, whatever a record
-    weighs.
+    A reject is also what has text that is none (half of a surrogate pair, which JSON allows), or an
+    id that came before. Memory hardly grows with the number of records, whatever one weighs.
+
+    Raises:
+        OSError: the disk of the folder for temporary files is full.
     """
-    kept, rejected = _Columns(schema.NARRATIONS), _Columns(schema.REJECTS)
-    seen: set[str] = set()
-    timings: list[Timing] = []
     num_rows = 0
-    for record in records:
-        num_rows += 1
-        item = _checked(convert(record), seen)
-        if isinstance(item, Reject):
-            reason = f"{item.reason}{_DETAIL}{item.detail}" if item.detail else item.reason
-            rejected.add((item.narration_id, item.video_id, item.narration, reason))
-            continue
-        seen.add(item.row[0])
-        kept.add(item.row)
-        if item.timing.told_outside_s:
-            timings.append(item.timing)
-    return Annotations(kept.frame(), rejected.frame(), num_rows, tuple(timings))
+    told = _told(Timing(0.0))
+    with Rows(schema.NARRATIONS) as kept, Rows(schema.REJECTS) as rejected, UniqueIds() as ids:
+        for record in records:
+            num_rows += 1
+            item = _checked(convert(record), ids)
+            if isinstance(item, Reject):
+                reason = f"{item.reason}{_DETAIL}{item.detail}" if item.detail else item.reason
+                rejected.add((item.narration_id, item.video_id, item.narration, reason))
+                continue
+            kept.add(item.row)
+            if item.timing.told_outside_s:
+                told.update(_told(item.timing))
+        return Annotations(kept.table(), rejected.table(), num_rows, told)
 
 
-def _checked(item: Kept | Reject, seen: set[str]) -> Kept | Reject:
+def _told(timing: Timing) -> Counter[str]:
+    outside_s = timing.told_outside_s
+    return Counter(
+        told_outside_segment=int(outside_s > 0),
+        told_over_4_s_outside=int(outside_s > _FAR_S),
+        kept_outside_segment=int(timing.is_outside),
+    )
+
+
+def _checked(item: Kept | Reject, ids: UniqueIds) -> Kept | Reject:
     if isinstance(item, Reject):
         text = (item.narration_id, item.video_id, item.narration, item.reason, item.detail)
         return Reject(*(None if part is None else _text(part) for part in text))  # type: ignore[arg-type]
     narration_id, video_id, narration = item.row[0], item.row[1], item.row[4]
-    if narration_id in seen:
-        return Reject(narration_id, video_id, narration, DUPLICATE_ID)
     broken = next((part for part in item.row if isinstance(part, str) and _text(part) != part), "")
     if broken:
         named = (_text(narration_id), _text(video_id), _text(narration))
         return Reject(*named, "unreadable text", repr(broken))
+    if not ids.add(narration_id):
+        return Reject(narration_id, video_id, narration, DUPLICATE_ID)
     return item
 
 
@@ -161,40 +181,17 @@ def _text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-class _Columns:
-    """Rows of a table, kept as Arrow columns."""
-
-    def __init__(self, columns: pa.Schema) -> None:
-        self._schema = columns
-        self._tables = [columns.empty_table()]
-        self._rows: list[Row] = []
-
-    def add(self, row: Row) -> None:
-        self._rows.append(row)
-        if len(self._rows) == _ROWS_PER_BATCH:
-            self._flush()
-
-    def frame(self) -> pd.DataFrame:
-        self._flush()
-        table = pa.concat_tables(self._tables)
-        self._tables.clear()
-        # Columns are freed as they are converted.
-        return table.to_pandas(split_blocks=True, self_destruct=True)
-
-    def _flush(self) -> None:
-        if self._rows:
-            columns = zip(*self._rows, strict=True)
-            arrays = [
-                pa.array(values, type=field.type)
-                for values, field in zip(columns, self._schema, strict=True)
-            ]
-            self._tables.append(pa.table(arrays, schema=self._schema))
-            self._rows.clear()
+def _num_different(table: pa.Table, *columns: str) -> int:
+    """Different values of columns, empty ones left out."""
+    groups = table.group_by(list(columns), use_threads=False).aggregate([])
+    return groups.drop_null().num_rows
 
 
-def _narrated_hours(table: pd.DataFrame) -> float:
-    times = table.groupby("video_id")["timestamp_s"]
-    return round(float((times.max() - times.min()).sum()) / 3600, 3)
+def _narrated_hours(table: pa.Table) -> float:
+    groups = table.group_by("video_id", use_threads=False)
+    videos = groups.aggregate([("timestamp_s", "min"), ("timestamp_s", "max")])
+    hours = videos.sort_by("video_id").to_pandas()
+    return round(float((hours["timestamp_s_max"] - hours["timestamp_s_min"]).sum()) / 3600, 3)
 
 
 def format_summary(summary: dict[str, Any]) -> str:

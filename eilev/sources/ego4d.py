@@ -118,8 +118,9 @@ def _videos(path: Path) -> Iterator[Any]:
             for video in ijson.items(file, "videos.item", use_float=True):
                 yield video
                 num_read += 1
-    except ijson.JSONError:
-        # NaN, which Python writes, is not JSON; anything else that is not JSON fails here too.
+    except (ijson.JSONError, UnicodeDecodeError):
+        # NaN, which Python writes, is not JSON, and the second half of a surrogate pair alone,
+        # which is, is not read; anything else that is not JSON fails here too.
         yield from _list(read_json(path), "videos", "")[num_read:]
 
 

@@ -4,7 +4,7 @@ from eilev import paths, schema
 from eilev.config.ingest import IngestConfig
 from eilev.config.section import load_section
 from eilev.io import write_json
-from eilev.parquet import write_table
+from eilev.parquet import write_tables
 from eilev.sources.adapters import read_annotations
 from eilev.sources.annotations import format_summary
 from eilev.stages.runner import stage
@@ -14,8 +14,8 @@ from eilev.stages.runner import stage
 def main() -> None:
     """Write data/ingest/."""
     annotations = read_annotations(load_section("ingest", IngestConfig))
-    write_table(annotations.narrations, schema.NARRATIONS, paths.NARRATIONS)
-    write_table(annotations.rejects, schema.REJECTS, paths.REJECTS)
+    write_tables([annotations.kept], schema.NARRATIONS, paths.NARRATIONS)
+    write_tables([annotations.left_out], schema.REJECTS, paths.REJECTS)
     summary = annotations.summary()
     write_json(summary, paths.INGEST_SUMMARY)
     print(format_summary(summary))  # noqa: T201

@@ -1,10 +1,9 @@
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from eilev import schema
-from eilev.parquet import write_table
+from eilev.parquet import write_tables
 from eilev.sources.annotations import Annotations, Kept, Reject, collect, format_summary
 from eilev.sources.times import Timing
 
@@ -35,9 +34,9 @@ def test_every_record_is_a_narration_or_a_reject_and_ids_are_unique() -> None:
 
 
 def test_a_lost_row_is_a_bug_that_shows() -> None:
-    empty = pd.DataFrame([], columns=schema.REJECTS.names)
+    one = collect([kept("a")], lambda item: item)
     with pytest.raises(AssertionError):
-        Annotations(pd.DataFrame([row("a")], columns=schema.NARRATIONS.names), empty, 2)
+        Annotations(one.kept, one.left_out, 2, {})
 
 
 def test_the_summary_is_of_what_was_kept_and_reads_well() -> None:
@@ -73,9 +72,11 @@ def test_the_summary_is_of_what_was_kept_and_reads_well() -> None:
 
 
 def test_half_a_surrogate_pair_costs_its_own_row(tmp_path: Path) -> None:
-    items = [kept("a"), kept("b", text="cuts \ud83d"), Reject("\udc00", "v", "\ud800", "odd")]
+    broken = (kept("b", text="cuts \ud83d"), kept("a", text="cuts \ud83d"), kept("\ud83d"))
+    items = [kept("a"), *broken, kept("b"), Reject("\udc00", "v", "\ud800", "odd")]
     result = collect(items, lambda item: item)
-    assert list(result.narrations["narration_id"]) == ["a"]
-    assert result.rejects["narration"].tolist() == ["cuts \\ud83d", "\\ud800"]
-    assert result.reject_counts() == {"odd": 1, "unreadable text": 1}
-    write_table(result.rejects, schema.REJECTS, tmp_path / "rejects.parquet")
+    assert list(result.narrations["narration_id"]) == ["a", "b"]
+    assert result.rejects["narration_id"].tolist() == ["b", "a", "\\ud83d", "\\udc00"]
+    assert result.rejects["narration"].tolist() == [*["cuts \\ud83d"] * 2, "cuts", "\\ud800"]
+    assert result.reject_counts() == {"unreadable text": 3, "odd": 1}
+    write_tables([result.left_out], schema.REJECTS, tmp_path / "rejects.parquet")

@@ -299,6 +299,14 @@ def test_a_bad_action_costs_itself(config: IngestConfig, bad: Any, place: str, f
     assert reject.reason == f"not in the schema: {place}{separator}{fault}"
 
 
+def test_half_a_surrogate_pair_costs_its_own_action(config: IngestConfig) -> None:
+    text = "#C C takes the \udc00"
+    result = read(config, {"videos": [video("v1", [action(), action(narration_text=text)])]})
+    assert list(result.narrations["narration_id"]) == ["v1_00000"]
+    assert list(result.rejects["narration_id"]) == ["v1_00001"]
+    assert result.reject_counts() == {"unreadable text": 1}
+
+
 @pytest.mark.parametrize(
     ("bad", "video_id", "fault"),
     [
