@@ -7,8 +7,8 @@ import psutil
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State, StateType
 
-from benchmarks.kills import Project, alive
 from benchmarks.running import free_port
+from benchmarks.small import Project, alive
 from flows.alerts import BEGIN
 
 DEPLOYMENT = "pipeline/pipeline"

@@ -1,7 +1,7 @@
 """Kills and cancels runs of a deployment and looks at what the next run makes of it.
 
 Run `python -m benchmarks.flow_kills` from the root: a table, and a JSON object in the last line. In
-a copy of this tree, with the small pipeline of benchmarks.kills, `flows.local` starts a Prefect
+a copy of this tree, with the small pipeline of benchmarks.small, `flows.local` starts a Prefect
 server, a worker and the deployments, as `make prefect-up` does. A trial takes a stage's results
 away, starts a run of pipeline/pipeline, and at a random moment cancels it, or sends SIGKILL,
 SIGTERM or SIGINT to the worker, the flow's process, `dvc` or the stage, or SIGKILL to worker and
@@ -31,7 +31,8 @@ from uuid import UUID
 import psutil
 
 from benchmarks.deployed import Prefect, processes
-from benchmarks.kills import LEFT_S, SIGNALS, Project, undisturbed
+from benchmarks.kills import LEFT_S, SIGNALS
+from benchmarks.small import Project, undisturbed
 from eilev.stages.watched import STAGES
 
 Target = Literal["cancel", "worker", "flow", "machine", "dvc", "stage"]

@@ -6,12 +6,12 @@ SIGKILL, SIGTERM or SIGINT, to the whole process group, to `dvc` alone, to the s
 started (Accelerate's launcher, for `train`) or to one of that one's processes; or SIGKILL while DVC
 writes `dvc.lock`. Then the pipeline is run again, as `make repro` does. Counted are results that
 differ from those of an undisturbed run by a byte, processes that are left 30 seconds after `dvc`
-has ended, and runs that do not end by themselves in the same results. `data/train/effort.json`,
+has ended, and runs that do not end by themselves in the same results. A kill that comes too late,
+as the machine is faster than before, is tried again, earlier. `data/train/effort.json`,
 which says how long a training took, is not compared.
 """
 
 import argparse
-import hashlib
 import itertools
 import json
 import os
@@ -19,7 +19,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,20 +28,15 @@ from pathlib import Path
 from typing import Literal
 
 import psutil
-import yaml
 
-from eilev import paths
-from eilev.lifetime.mend import mend
+from benchmarks.small import MARK, Project, alive, mark, undisturbed
 from eilev.stages.watched import STAGES
 
-ROOT = Path(__file__).parents[1]
-SMALL = Path(__file__).with_suffix(".yaml")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 Target = Literal["group", "dvc", "stage", "worker", "dvc.lock"]
 TARGETS: tuple[Target, ...] = ("group", "dvc", "stage", "worker")
+Met = Literal["process", "late", "none"]
 LEFT_S = 30.0
-# Environment variable with the number of a trial, by which its processes are known.
-MARK = "EILEV_TRIAL"
 
 
 @dataclass(frozen=True)
@@ -58,108 +52,19 @@ class Kill:
 class Outcome:
     """What a trial came to.
 
-    stopped: whether the run ended otherwise than well. mended: lock files that it left half
-    written. differing: results that are not those of an undisturbed run, by name. left: processes
-    alive too long. needed_hand: whether the next run failed; output: of that one.
+    met: what the kill met: a process, none any more ("late"), or none at any time (few stages have
+    workers). stopped: whether the run ended otherwise than well. mended: lock files that it left
+    half written. differing: results that are not those of an undisturbed run, by name. left:
+    processes alive too long. needed_hand: whether the next run failed; output: of that one.
     """
 
+    met: Met
     stopped: bool
     mended: int
     differing: list[str]
     left: int
     needed_hand: bool
     output: str
-
-
-def copy_tree(folder: Path) -> None:
-    """Copy this tree, as it is, without what DVC knows of it, into a git repository of its own."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    for name in names.stdout.splitlines():
-        if Path(name).name != "dvc.lock" and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    author = ["-c", "user.name=copy", "-c", "user.email=copy@localhost"]
-    for command in (["init", "--quiet"], ["add", "."], [*author, "commit", "-qm", "Start"]):
-        subprocess.run(["git", *command], cwd=folder, check=True)  # noqa: S607
-
-
-class Project:
-    """A copy of this tree with a git repository and a DVC cache of its own.
-
-    Its pipeline ends with the stage `until`.
-    """
-
-    def __init__(self, folder: Path, until: str = STAGES[-1]) -> None:
-        self.folder = folder
-        self.stages = STAGES[: STAGES.index(until) + 1]
-        copy_tree(folder)
-        self.shrink(yaml.safe_load(SMALL.read_text()))
-
-    def shrink(self, changes: dict[str, dict[str, object]]) -> None:
-        """Change sections of params.yaml."""
-        path = self.folder / "params.yaml"
-        params = yaml.safe_load(path.read_text())
-        for section, values in changes.items():
-            params[section].update(values)
-        path.write_text(yaml.safe_dump(params))
-
-    def start(self, module: str, *arguments: str, trial: int = 0) -> subprocess.Popen[str]:
-        """Start a module in a session of its own, as a shell starts a command."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        own = {"PATH": path, "SHELL": "/bin/bash", "PYTHONPATH": str(self.folder)}
-        return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            cwd=self.folder,
-            env=os.environ | own | {"DVC_NO_ANALYTICS": "1", MARK: _mark(trial)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, module: str, *arguments: str) -> tuple[int, str]:
-        """Run a module to its end: exit code and output."""
-        process = self.start(module, *arguments)
-        output = process.communicate()[0]
-        return process.returncode, output
-
-    def repro(self) -> tuple[list[str], int, str]:
-        """Bring it up to date, as `make repro` does: what was mended, exit code, output."""
-        mended = mend(self.folder)
-        return (mended, *self.run("dvc", "repro", *self.stages))
-
-    def results(self) -> dict[str, str]:
-        """Hashes of every file that the stages have left, but for locks and the time it took."""
-        files = (path for path in (self.folder / paths.DATA).rglob("*") if path.is_file())
-        return {
-            name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in files
-            if not (name := str(path.relative_to(self.folder))).endswith((".lock", ".gitkeep"))
-            and name != str(paths.TRAIN_EFFORT)
-        }
-
-    def forget(self, stage: str) -> None:
-        """Take a stage's results away, and what DVC knows of them and of earlier runs."""
-        shutil.rmtree(self.folder / (paths.SYNTHETIC if stage == "synthesize" else f"data/{stage}"))
-        path = self.folder / "dvc.lock"
-        lock = yaml.safe_load(path.read_text())
-        del lock["stages"][stage]
-        path.write_text(yaml.safe_dump(lock, sort_keys=False))
-        shutil.rmtree(self.folder / ".dvc/cache/runs", ignore_errors=True)
-
-
-def undisturbed(project: Project) -> dict[str, float]:
-    """Run the stages one by one; seconds of each."""
-    seconds = {}
-    for stage in project.stages:
-        start = time.monotonic()
-        # What it depends on is up to date, but for the inventory, which always runs.
-        code, output = project.run("dvc", "repro", stage)
-        if code:
-            raise RuntimeError(f"the undisturbed run fails:\n{output}")
-        seconds[stage] = time.monotonic() - start
-    return seconds
 
 
 def try_kill(
@@ -177,15 +82,16 @@ def try_kill(
     project.forget(kill.stage)
     dvc = project.start("dvc", "repro", "--single-item", kill.stage, trial=trial)
     send = _wait_for_writing if kill.target == "dvc.lock" else _wait_for_target
-    send(project, dvc, kill, after_s)
+    met = send(project, dvc, kill, after_s)
     dvc.communicate()
     ended = time.monotonic()
     mended, code, output = project.repro()
-    while (left := alive(MARK, _mark(trial))) and time.monotonic() < ended + LEFT_S:
+    while (left := alive(MARK, mark(trial))) and time.monotonic() < ended + LEFT_S:
         time.sleep(0.1)
     results = project.results()
     names = sorted(expected.keys() | results.keys())
     return Outcome(
+        met=met,
         stopped=dvc.returncode != 0,
         mended=len(mended),
         differing=[name for name in names if expected.get(name) != results.get(name)],
@@ -197,19 +103,24 @@ def try_kill(
 
 def _wait_for_target(
     _project: Project, dvc: "subprocess.Popen[str]", kill: Kill, after_s: float
-) -> None:
+) -> Met:
     """Kill once there is a target and some seconds have passed, unless all is over by then."""
     while not (found := _targets(dvc, kill.target)) and dvc.poll() is None:
         time.sleep(0.01)
+    if not found:
+        return "none"
     deadline = time.monotonic() + after_s
     while time.monotonic() < deadline and dvc.poll() is None:
         time.sleep(0.01)
-    found = _targets(dvc, kill.target) or found
     with suppress(ProcessLookupError, psutil.NoSuchProcess):
-        if kill.target == "group":
+        found = _targets(dvc, kill.target) or found
+        if dvc.poll() is None and kill.target == "group":
             os.killpg(dvc.pid, kill.sign)
-        elif found:
+            return "process"
+        if dvc.poll() is None and found[-1].is_running():
             found[-1].send_signal(kill.sign)
+            return "process"
+    return "late"
 
 
 def _targets(dvc: "subprocess.Popen[str]", target: Target) -> list[psutil.Process]:
@@ -226,7 +137,7 @@ def _targets(dvc: "subprocess.Popen[str]", target: Target) -> list[psutil.Proces
 
 def _wait_for_writing(
     project: Project, dvc: "subprocess.Popen[str]", _kill: Kill, after_s: float
-) -> None:
+) -> Met:
     """Kill the group `after_s` thousandths of a second after DVC has begun to write `dvc.lock`."""
     path = project.folder / "dvc.lock"
     before = path.stat().st_mtime_ns
@@ -235,21 +146,7 @@ def _wait_for_writing(
     time.sleep(after_s / 1000)
     with suppress(ProcessLookupError):
         os.killpg(dvc.pid, signal.SIGKILL)
-
-
-def _mark(trial: int) -> str:
-    return f"{os.getpid()}-{trial}"
-
-
-def alive(variable: str, value: str) -> list[psutil.Process]:
-    """Processes that have an environment variable of this value, the oldest first."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            running = process.status() != psutil.STATUS_ZOMBIE
-            if running and process.environ().get(variable) == value:
-                found.append(process)
-    return sorted(found, key=lambda process: process.create_time())
+    return "process" if dvc.wait() else "late"
 
 
 def kills(stages: Sequence[str], rng: random.Random) -> Iterator[Kill]:
@@ -285,15 +182,25 @@ def _run(project: Project, options: argparse.Namespace) -> None:
     every = kills(options.stages or project.stages, rng)
     for trial, kill in zip(range(1, options.trials + 1), every, strict=False):
         after_s = rng.uniform(0, seconds[kill.stage])
-        outcome = try_kill(project, kill, after_s, expected, trial)
+        while (outcome := _tell(project, kill, after_s, expected, trial)).met == "late":
+            outcomes.append((kill, outcome))
+            after_s = rng.uniform(0, after_s / 2)
         outcomes.append((kill, outcome))
-        figures = {name: value for name, value in asdict(outcome).items() if name != "output"}
-        line = f"{trial:4d} {kill.sign.name:8s} {kill.target:9s} {kill.stage:11s} {after_s:5.1f} s"
-        print(f"{line} {figures}", flush=True)
-        if outcome.needed_hand:
-            print(outcome.output, flush=True)
-            _start_over(project, kill.stage)
     _print_table(outcomes)
+
+
+def _tell(
+    project: Project, kill: Kill, after_s: float, expected: dict[str, str], trial: int
+) -> Outcome:
+    """Try a kill, and print what it came to."""
+    outcome = try_kill(project, kill, after_s, expected, trial)
+    figures = {name: value for name, value in asdict(outcome).items() if name != "output"}
+    line = f"{trial:4d} {kill.sign.name:8s} {kill.target:9s} {kill.stage:11s} {after_s:5.1f} s"
+    print(f"{line} {figures}", flush=True)
+    if outcome.needed_hand:
+        print(outcome.output, flush=True)
+        _start_over(project, kill.stage)
+    return outcome
 
 
 def _start_over(project: Project, stage: str) -> None:
@@ -304,7 +211,10 @@ def _start_over(project: Project, stage: str) -> None:
 
 
 def _print_table(outcomes: Sequence[tuple[Kill, Outcome]]) -> None:
-    print("\nstage        signal    target     trials  stopped   mended  differing   left  by hand")
+    print(
+        "\nstage        signal    target       runs   killed  stopped   mended  differing"
+        "     left  by hand"
+    )
     of: Callable[[tuple[Kill, Outcome]], tuple[str, str, str]] = lambda pair: (  # noqa: E731
         pair[0].stage,
         pair[0].sign.name,
@@ -319,7 +229,8 @@ def _print_table(outcomes: Sequence[tuple[Kill, Outcome]]) -> None:
 
 def _sums(outcomes: Sequence[Outcome]) -> dict[str, int]:
     return {
-        "trials": len(outcomes),
+        "runs": len(outcomes),
+        "killed": sum(outcome.met == "process" for outcome in outcomes),
         "stopped": sum(outcome.stopped for outcome in outcomes),
         "mended": sum(outcome.mended for outcome in outcomes),
         "differing": sum(len(outcome.differing) for outcome in outcomes),

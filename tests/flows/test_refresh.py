@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.kills import copy_tree
+from benchmarks.small import copy_tree
 from eilev.parquet import read_table
 from eilev.paths import NARRATIONS
 from eilev.schema import NARRATIONS as SCHEMA

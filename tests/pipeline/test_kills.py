@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from benchmarks.kills import Kill, Project, try_kill, undisturbed
+from benchmarks.kills import Kill, try_kill
+from benchmarks.small import Project, undisturbed
 
 KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmarks.kills import copy_tree
+from benchmarks.small import copy_tree
 from eilev import paths
 from eilev.bundle.manifest import Manifest
 from eilev.config import conditions
