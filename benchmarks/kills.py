@@ -177,11 +177,15 @@ def _run(project: Project, options: argparse.Namespace) -> None:
     print(
         "undisturbed: " + ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items()), flush=True
     )
+    begun = time.monotonic()
+    project.repro()
+    lead_s = time.monotonic() - begun  # of a run, until its stage begins
     expected = project.results()
     outcomes: list[tuple[Kill, Outcome]] = []
     every = kills(options.stages or project.stages, rng)
     for trial, kill in zip(range(1, options.trials + 1), every, strict=False):
-        after_s = rng.uniform(0, seconds[kill.stage])
+        own = kill.target in ("stage", "worker")
+        after_s = rng.uniform(0, max(seconds[kill.stage] - lead_s * own, 0.5))
         while (outcome := _tell(project, kill, after_s, expected, trial)).met == "late":
             outcomes.append((kill, outcome))
             after_s = rng.uniform(0, after_s / 2)
