@@ -77,5 +77,5 @@ def test_a_failing_stage_leaves_no_metrics(base, tmp_path, monkeypatch, capfd):
     with pytest.raises(SystemExit) as stopped:
         variants.main()
     assert stopped.value.code == 1
-    assert "index.parquet" in capfd.readouterr().err
+    assert "narrations.parquet" in capfd.readouterr().err
     assert [path.name for path in Path("data/mine/metrics").iterdir()] == ["other-0.json"]

@@ -34,6 +34,17 @@ def test_what_is_released_is_the_bundle() -> None:
     assert DVC_YAML["artifacts"][ARTIFACT]["path"] == paths.BUNDLE.as_posix()
 
 
+def test_what_takes_long_has_a_run_cache() -> None:
+    """DVC has none for a stage of which an output persists."""
+    persist = {
+        name
+        for name, stage in STAGES.items()
+        for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
+        if isinstance(out, dict) and any(options.get("persist") for options in out.values())
+    }
+    assert set(STAGES) - persist == {"synthesize", "clips", "train", "evaluate"}
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_command_runs_the_stage_module(name: str) -> None:
     assert STAGES[name]["cmd"].endswith(f"-m eilev.stages.{name}")
