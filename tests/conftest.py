@@ -15,6 +15,8 @@ from filelock import FileLock
 
 if TYPE_CHECKING:
     from eilev.bundle.onnx_engine import OnnxEngine
+    from eilev.episodes.facts import ClipFacts
+    from tests.worlds import World
 
 ROOT = Path(__file__).parent.parent
 # Folders of the files that take longest. What pytest-xdist would begin with are those with most
@@ -46,6 +48,20 @@ def epic_kitchens() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the EPIC-KITCHENS-100 annotations (CC BY-NC) in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def world() -> "World":
+    """A narration table to draw, measure and check; none may change it."""
+    from tests.worlds import make_world
+
+    return make_world(600)
+
+
+@pytest.fixture(scope="session")
+def facts(world: "World") -> "ClipFacts":
+    """What is known of its narrations."""
+    return world.facts
 
 
 # Makes a folder of this name by the function, which fills it, and says where it is.

@@ -9,7 +9,7 @@ import pyarrow as pa
 from eilev.config.episodes import EpisodesConfig
 from eilev.episodes.account import Account
 from eilev.episodes.build import build_episodes
-from eilev.episodes.facts import gather_facts
+from eilev.episodes.facts import ClipFacts, gather_facts
 from eilev.language.templates import inflect
 from eilev.schema import EPISODES, OTHER_VERB
 from eilev.synthetic.lexicon import NOUNS, VERBS
@@ -26,6 +26,10 @@ class World:
     @property
     def decoded_ids(self) -> set[str]:
         return set(self.clips.loc[self.clips["shard"].notna(), "narration_id"])
+
+    @property
+    def facts(self) -> ClipFacts:
+        return gather_facts(self.narrations, self.split, self.decoded_ids)
 
 
 def make_world(

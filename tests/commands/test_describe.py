@@ -74,7 +74,7 @@ def test_a_table_and_its_synonyms_are_described(tmp_path, capsys):
 def test_every_figure_of_episodes_has_an_interval_around_it():
     world = make_world(300)
     episodes = episode_frames(world.narrations, world.split, world.decoded_ids, CONFIG)["train"]
-    facts = gather_facts(world.narrations, world.split, set(world.decoded_ids))
+    facts = world.facts
     items = lay_out(episodes, facts)
     table, words = episode_columns(episodes, items, facts), item_columns(items)
     figures, intervals, _ = describe_episodes(table, words, 10, np.random.default_rng(0))

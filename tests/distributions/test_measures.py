@@ -5,19 +5,9 @@ import pytest
 from eilev.distributions import measures
 from eilev.distributions.items import Items, lay_out
 from eilev.distributions.tally import tally
-from eilev.episodes.facts import ClipFacts, gather_facts
+from eilev.episodes.facts import ClipFacts
 from tests.episodes.test_build import CONFIG
-from tests.worlds import World, episode_frames, make_world
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return make_world(600)
-
-
-@pytest.fixture(scope="module")
-def facts(world: World) -> ClipFacts:
-    return gather_facts(world.narrations, world.split, world.decoded_ids)
+from tests.worlds import World, episode_frames
 
 
 @pytest.fixture(scope="module")

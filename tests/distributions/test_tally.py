@@ -6,7 +6,6 @@ import pytest
 from eilev.distributions import measures
 from eilev.distributions.items import lay_out
 from eilev.distributions.tally import Tally, add_up, tally
-from eilev.episodes.facts import gather_facts
 from tests.episodes.test_build import CONFIG
 from tests.worlds import World, episode_frames, make_world
 
@@ -17,7 +16,7 @@ def world() -> World:
 
 
 def _count(episodes: pd.DataFrame, world: World) -> Tally:
-    facts = gather_facts(world.narrations, world.split, world.decoded_ids)
+    facts = world.facts
     items = lay_out(episodes, facts)
     return tally(measures.episode_columns(episodes, items, facts), measures.item_columns(items))
 

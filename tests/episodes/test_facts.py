@@ -12,17 +12,7 @@ from eilev.episodes.account import Account
 from eilev.episodes.build import build_episodes
 from eilev.episodes.facts import ClipFacts, Pieces, gather_facts, read_facts
 from tests.episodes.test_build import CONFIG
-from tests.worlds import World, make_world
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return make_world(600)
-
-
-@pytest.fixture(scope="module")
-def facts(world: World) -> ClipFacts:
-    return gather_facts(world.narrations, world.split, world.decoded_ids)
+from tests.worlds import World
 
 
 def pieces(table: pd.DataFrame) -> Pieces:

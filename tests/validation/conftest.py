@@ -2,20 +2,9 @@ import pandas as pd
 import pytest
 
 from eilev.config.validate import Bounds, PhaseBounds, ValidateConfig
-from eilev.episodes.facts import ClipFacts, gather_facts
 from eilev.schema import Split
 from tests.episodes.test_build import CONFIG
-from tests.worlds import World, episode_frames, make_world
-
-
-@pytest.fixture(scope="package")
-def world() -> World:
-    return make_world(600)
-
-
-@pytest.fixture(scope="package")
-def facts(world: World) -> ClipFacts:
-    return gather_facts(world.narrations, world.split, world.decoded_ids)
+from tests.worlds import World, episode_frames
 
 
 @pytest.fixture(scope="package")
