@@ -67,7 +67,9 @@ class Registry:
         for version in self.versions:
             if version.name == name:
                 return version
-        known = ", ".join(version.name for version in self.versions) or "none"
+        # git lists tags of one second in any order.
+        in_order = sorted(self.versions, key=lambda version: version.order)
+        known = ", ".join(version.name for version in in_order) or "none"
         raise RegistryError(f"there is no version {name} of {ARTIFACT}; registered: {known}")
 
     def of_bundle(self, digest: str) -> Registered | None:
