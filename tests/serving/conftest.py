@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from benchmarks.running import Server, serve
 from eilev.clips.limits import Limits
@@ -37,6 +38,12 @@ def server(tiny_bundle: Path) -> Iterator[Server]:
     """One process for all tests that ask over real HTTP and leave it as it was."""
     with serve(tiny_bundle) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def client(models: Models, decoders: DecoderPool) -> TestClient:
+    # Not as a context manager: that would end models and decoders, which other tests use.
+    return TestClient(make_app(models, decoders, max_body_mib=1))
 
 
 def make_app(models: Models, decoders: DecoderPool, **settings: object) -> FastAPI:

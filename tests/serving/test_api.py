@@ -1,48 +1,23 @@
 """The application in this process; test_server.py goes over real HTTP."""
 
-import asyncio
 import base64
 import io
-import itertools
 import json
 
-import jsonschema
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
 from eilev.bundle.answers import Writing
-from eilev.bundle.batch import Batch
 from eilev.clips.limits import Limits
 from eilev.inputs.turns import Turn
 from eilev.serving.api import create_app
 from eilev.serving.media import load_clip
-from eilev.serving.models import Models
-from eilev.serving.replies import EventStream
 from eilev.serving.settings import Settings
-from tests.serving.conftest import make_answering, make_app
+from tests.serving.asking import URL, body, error_of, text_of, video
+from tests.serving.conftest import make_answering
 from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
-
-URL = "/v1/chat/completions"
-
-
-@pytest.fixture(scope="module")
-def client(models, decoders) -> TestClient:
-    # Not as a context manager: that would end models and decoders, which other tests use.
-    return TestClient(make_app(models, decoders, max_body_mib=1))
-
-
-def body(*parts, **fields):
-    content = [
-        {"type": "text", "text": part} if not part.startswith("data:") else video(part)
-        for part in parts
-    ]
-    return {"model": "eilev", "messages": [{"role": "user", "content": content}], **fields}
-
-
-def video(url):
-    return {"type": "video_url", "video_url": {"url": url}}
 
 
 def test_few_shot_request(client, engine, video_urls):
@@ -82,58 +57,10 @@ def test_stream_is_the_same_answer_in_events(client, video_urls):
     assert len({chunk["id"] for chunk in chunks}) == 1
 
 
-def test_a_stream_that_fails_on_its_way_ends_in_an_error(client, video_urls, monkeypatch):
-    steps = itertools.count()
-    step = Batch.step
-
-    def failing(batch):
-        if batch.answers and next(steps) == 2:
-            raise RuntimeError("of the engine")
-        step(batch)
-
-    monkeypatch.setattr(Batch, "step", failing)
-    response = client.post(URL, json=body(video_urls[0], max_tokens=20, stream=True))
-    *events, failure, done = response.text.strip().split("\n\n")
-    assert events
-    assert json.loads(failure[6:])["error"]["message"].startswith("internal error")
-    assert done == "data: [DONE]"
-    # The next one is answered.
-    assert text_of(client.post(URL, json=body(video_urls[0], max_tokens=20)))
-
-
-def test_a_client_that_does_not_read_is_not_waited_for():
-    closed = []
-
-    async def pieces():
-        try:
-            while True:
-                yield "data: {}\n\n"
-        finally:
-            closed.append(True)
-
-    async def run():
-        stuck = asyncio.Event()
-
-        async def send(message):
-            if message["type"] == "http.response.body":
-                await stuck.wait()
-
-        await EventStream(pieces(), timeout_s=0.05)({"type": "http"}, stuck.wait, send)
-
-    asyncio.run(asyncio.wait_for(run(), 30))
-    assert closed
-
-
 def test_models_and_health(client):
     assert client.get("/health").json() == {"status": "ok"}
     assert [model["id"] for model in client.get("/v1/models").json()["data"]] == ["eilev"]
     assert URL in client.get("/openapi.json").json()["paths"]
-
-
-def error_of(response):
-    (envelope,) = response.json().values()
-    assert set(envelope) == {"message", "type", "param", "code"}
-    return envelope
 
 
 @pytest.mark.parametrize(
@@ -196,11 +123,6 @@ def test_too_large_a_body_is_refused(client):
     response = client.post(URL, content=b" " * (2**20 + 1))
     assert response.status_code == 413
     assert "1048576 bytes" in error_of(response)["message"]
-
-
-def text_of(response):
-    assert response.status_code == 200, response.text
-    return response.json()["choices"][0]["message"]["content"]
 
 
 @pytest.mark.parametrize(
@@ -326,41 +248,6 @@ def test_one_model_the_version_and_heads(client):
     assert client.head("/health").status_code == 200
 
 
-def test_web_pages_may_call_where_they_are_allowed(models, decoders):
-    origin = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
-    closed = TestClient(make_app(models, decoders))
-    assert "access-control-allow-origin" not in closed.options(URL, headers=origin).headers
-    open_ = TestClient(make_app(models, decoders, cors_origin=["https://a.example"]))
-    allowed = open_.options(URL, headers=origin).headers["access-control-allow-origin"]
-    assert allowed == "https://a.example"
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({}, 200),
-        ({"Origin": "http://testserver"}, 200),
-        ({"Origin": "https://a.example"}, 200),
-        ({"Origin": "https://proxied.example", "Sec-Fetch-Site": "same-origin"}, 200),
-        ({"Origin": "https://b.example"}, 403),
-        ({"Origin": "https://b.example", "Sec-Fetch-Site": "cross-site"}, 403),
-        ({"Origin": "null"}, 403),
-        ({"Origin": "http://testserver.b.example"}, 403),
-    ],
-)
-def test_web_pages_of_others_make_it_do_nothing(models, decoders, video_urls, headers, status):
-    app = make_app(models, decoders, cors_origin=["https://a.example"], may_load=True)
-    client = TestClient(app)
-    # A browser sends this type to any server, without asking it first.
-    headers = headers | {"Content-Type": "text/plain"}
-    text = json.dumps(body(video_urls[0]))
-    assert client.post(URL, content=text, headers=headers).status_code == status
-    assert client.get("/v1/models", headers=headers).status_code == 200
-    if status == 403:
-        refused = client.post("/v2/repository/models/eilev/load", headers=headers)
-        assert refused.status_code == 403
-
-
 def test_candidates_are_scored_as_the_engine_scores_them(client, engine, video_urls):
     request = body(video_urls[0], NARRATIONS[0], video_urls[1])
     found = client.post("/v1/score", json=request | {"candidates": NARRATIONS}).json()
@@ -381,92 +268,3 @@ def test_candidates_that_cannot_be_scored_are_named(client, video_urls, candidat
     response = client.post("/v1/score", json=body(video_urls[0]) | {"candidates": candidates})
     assert response.status_code == 400
     assert error_of(response)["param"] == param
-
-
-def test_what_is_kept_changes_no_answer_and_is_counted(tiny_bundle, decoders, video_urls):
-    models = Models({"eilev": tiny_bundle}, Settings(num_threads=1))
-    client = TestClient(make_app(models, decoders))
-
-    def ask(*parts):
-        answer = client.post(URL, json=body(*parts, max_tokens=8, logprobs=True)).json()
-        return answer["choices"], answer["usage"]
-
-    def lookups(name):
-        lines = client.get("/metrics").text.splitlines()
-        (line,) = [
-            line
-            for line in lines
-            if line.startswith(f"eilev_cache_{name}_total") and 'cache="context"' in line
-        ]
-        return float(line.split()[-1])
-
-    few_shot = [video_urls[0], NARRATIONS[0], video_urls[1], NARRATIONS[1]]
-    queries = [ask(*few_shot, url) for url in video_urls]
-    assert (lookups("queries"), lookups("hits")) == (3, 2)
-    assert [ask(*few_shot, url) for url in video_urls] == queries
-    assert lookups("hits") == 5
-    cold = Models({"eilev": tiny_bundle}, Settings(num_threads=1))
-    client = TestClient(make_app(cold, decoders))
-    assert [ask(*few_shot, url)[1] for url in reversed(video_urls)] == [
-        usage for _, usage in reversed(queries)
-    ]
-    models.close()
-    cold.close()
-
-
-def test_metrics_have_the_names_of_vllm_with_our_prefix(client, video_urls):
-    client.post(URL, json=body(video_urls[0]))
-    client.post(URL, json=body(video_urls[0], stream=True))
-    client.post(URL, json={})
-    text = client.get("/metrics").text
-    for name in (
-        'eilev_num_requests_running{model_name="eilev"} 0.0',
-        'eilev_prompt_tokens_total{model_name="eilev"}',
-        'eilev_generation_tokens_total{model_name="eilev"}',
-        'eilev_time_to_first_token_seconds_count{model_name="eilev"}',
-        'eilev_e2e_request_latency_seconds_count{model_name="eilev"}',
-        'eilev_request_success_total{finished_reason="',
-        'eilev_request_refused_total{status="400"}',
-        "process_resident_memory_bytes",
-    ):
-        assert name in text
-
-
-def test_only_bearers_of_a_key_are_answered(models, decoders, video_urls):
-    client = TestClient(make_app(models, decoders, api_key="one,two"))
-    request = body(video_urls[0])
-    for headers in ({}, {"Authorization": "Bearer three"}, {"Authorization": "Basic b25l"}):
-        response = client.post(URL, json=request, headers=headers)
-        assert response.status_code == 401
-        assert error_of(response)["code"] == "invalid_api_key"
-    for key in ("one", "two"):
-        headers = {"Authorization": f"Bearer {key}"}
-        assert client.post(URL, json=request, headers=headers).status_code == 200
-        assert client.get("/v1/models", headers=headers).status_code == 200
-    assert client.get("/v1/models").status_code == 401
-    assert client.get("/health").status_code == 200
-
-
-def test_a_request_keeps_its_id(client, video_urls, caplog):
-    caplog.set_level("INFO", "eilev.serving")
-    response = client.post(URL, json=body(video_urls[0]), headers={"X-Request-ID": "mine-1"})
-    assert response.headers["x-request-id"] == "mine-1"
-    assert client.get("/health").headers["x-request-id"]
-    strange = client.get("/health", headers={"X-Request-ID": "a b<script>"})
-    assert strange.headers["x-request-id"] != "a b<script>"
-    (line,) = [record for record in caplog.records if record.message.startswith("answered")]
-    assert line.completion_tokens == response.json()["usage"]["completion_tokens"]
-
-
-def test_the_document_describes_bodies_and_needs_no_network(client, video_urls):
-    document = client.get("/openapi.json").json()
-    chat = document["paths"][URL]["post"]
-    assert chat["requestBody"]["content"]["application/json"]["schema"] == {
-        "$ref": "#/components/schemas/ChatRequest"
-    }
-    schemas = document["components"]["schemas"]
-    assert {"temperature", "stop", "seed"} <= set(schemas["ChatRequest"]["properties"])
-    whole = {"$defs": schemas, "$ref": "#/$defs/ChatCompletion"}
-    text = json.dumps(whole).replace("#/components/schemas/", "#/$defs/")
-    jsonschema.validate(client.post(URL, json=body(video_urls[0])).json(), json.loads(text))
-    assert "https://" not in client.get("/docs").text

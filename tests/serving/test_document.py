@@ -1,5 +1,8 @@
 """The OpenAPI document tells the truth: requests are drawn from it, answers are held against it."""
 
+import json
+
+import jsonschema
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -10,6 +13,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.serving.asking import URL, body
 from tests.serving.conftest import make_app
 
 CHECKS = [
@@ -61,3 +65,17 @@ def test_answers_are_as_described(document):
             case.call_and_validate(checks=CHECKS)
 
         answers_as_described()
+
+
+def test_the_document_describes_bodies_and_needs_no_network(client, video_urls):
+    document = client.get("/openapi.json").json()
+    chat = document["paths"][URL]["post"]
+    assert chat["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/ChatRequest"
+    }
+    schemas = document["components"]["schemas"]
+    assert {"temperature", "stop", "seed"} <= set(schemas["ChatRequest"]["properties"])
+    whole = {"$defs": schemas, "$ref": "#/$defs/ChatCompletion"}
+    text = json.dumps(whole).replace("#/components/schemas/", "#/$defs/")
+    jsonschema.validate(client.post(URL, json=body(video_urls[0])).json(), json.loads(text))
+    assert "https://" not in client.get("/docs").text

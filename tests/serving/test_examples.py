@@ -16,8 +16,8 @@ from eilev.serving.bank_folder import BankFolder
 from eilev.serving.media import load_clip
 from eilev.serving.models import Models
 from eilev.serving.settings import Settings
+from tests.serving.asking import URL, body, error_of
 from tests.serving.conftest import make_app
-from tests.serving.test_api import URL, body, error_of
 from tests.tiny import NARRATIONS, NUM_FRAMES, PROMPT
 from tests.videos import write_video
 
