@@ -40,7 +40,7 @@ class Registered:
 
 @dataclass(frozen=True)
 class Registry:
-    """The versions of a repository, and those that have been in a stage, in order of assignment."""
+    """The versions of a repository in their order, and those that were in a stage in theirs."""
 
     root: Path
     stage: str
@@ -67,9 +67,7 @@ class Registry:
         for version in self.versions:
             if version.name == name:
                 return version
-        # git lists tags of one second in any order.
-        in_order = sorted(self.versions, key=lambda version: version.order)
-        known = ", ".join(version.name for version in in_order) or "none"
+        known = ", ".join(version.name for version in self.versions) or "none"
         raise RegistryError(f"there is no version {name} of {ARTIFACT}; registered: {known}")
 
     def of_bundle(self, digest: str) -> Registered | None:
@@ -115,7 +113,9 @@ def read_registry(root: Path, stage: str) -> Registry:
         if event["event"] == "assignment" and event["stage"] == stage
     }
     assigned = [versions[counted[number]] for number in sorted(counted)]
-    return Registry(root, stage, tuple(versions.values()), tuple(assigned))
+    # git lists tags of one second in any order.
+    in_order = sorted(versions.values(), key=lambda version: version.order)
+    return Registry(root, stage, tuple(in_order), tuple(assigned))
 
 
 def register(registry: Registry, name: str, message: str) -> Registered:
