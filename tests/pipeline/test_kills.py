@@ -14,6 +14,7 @@ KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
 KILLS = [
     (Kill("synthesize", KILL, "group"), 0.6),
     (Kill("synthesize", KILL, "stage"), 0.4),
+    (Kill("synthesize", INT, "group"), 0.5),
     (Kill("synthesize", TERM, "dvc"), 0.1),
     (Kill("ingest", INT, "dvc"), 0.2),
     (Kill("ingest", KILL, "dvc.lock"), 0.0),

@@ -268,24 +268,37 @@ def test_broken_burstiness_stops_before_training(project: Project) -> None:
     assert {name: after[name] for name in trained} == {name: before[name] for name in trained}
 
 
-def test_an_unknown_key_is_named_and_results_stay(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("section", "key"), [("clips", "num_frams"), ("episodes", "burstiness"), ("train", "lr")]
+)
+def test_an_unknown_key_is_named_and_results_stay(project: Project, section: str, key: str) -> None:
     before = project.results()
-    project.params({"clips": {"num_frams": 1}})
-    result = project.dvc("repro", "clips")
+    project.params({section: {key: 1}})
+    result = project.dvc("repro", section)
     project.params({})
     assert result.returncode != 0
-    assert "params.yaml: clips.num_frams: Extra inputs are not permitted" in result.stderr
+    assert f"params.yaml: {section}.{key}: Extra inputs are not permitted" in result.stderr
     assert project.results() == before
 
 
-def test_bad_annotations_are_named_and_results_stay(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("annotations", "message"),
+    [
+        ({"videos": []}, "fho_main.json: no narrated action is usable"),
+        ({"clips": []}, "fho_main.json: not in the schema"),
+        ("not JSON", "fho_main.json: not valid JSON"),
+    ],
+)
+def test_bad_annotations_are_named_and_results_stay(
+    project: Project, annotations: object, message: str
+) -> None:
     path = project.folder / "bad" / "fho_main.json"
-    path.parent.mkdir()
-    path.write_text("not JSON")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(annotations if isinstance(annotations, str) else json.dumps(annotations))
     before = project.results()
     project.params({"ingest": {"annotations": "bad/fho_main.json"}})
     result = project.dvc("repro", "ingest")
     project.params({})
     assert result.returncode != 0
-    assert "fho_main.json: not valid JSON" in result.stderr
+    assert message in result.stderr
     assert project.results() == before

@@ -13,10 +13,10 @@ from fastapi.testclient import TestClient
 from benchmarks.malformed import wrong_bodies
 from eilev.serving.protocol import MAX_CANDIDATES
 from eilev.serving.values import MAX_COMMAS, MAX_VALUES
+from tests.serving.asking import URL
 from tests.serving.conftest import make_app
 from tests.serving.running import few_shot
 
-URL = "/v1/chat/completions"
 MIB = 2**20
 
 

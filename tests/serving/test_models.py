@@ -11,19 +11,8 @@ from fastapi.testclient import TestClient
 from eilev.bundle.manifest import BundleError
 from eilev.serving.models import Models
 from eilev.serving.settings import Settings
+from tests.serving.asking import URL, body, text_of
 from tests.serving.conftest import make_app
-
-URL = "/v1/chat/completions"
-
-
-def body(url, model, **fields):
-    content = [{"type": "video_url", "video_url": {"url": url}}]
-    return {"model": model, "messages": [{"role": "user", "content": content}], **fields}
-
-
-def text_of(response):
-    assert response.status_code == 200, response.text
-    return response.json()["choices"][0]["message"]["content"]
 
 
 def test_two_models_answer_by_their_ids(tiny_bundle, llama_bundle, decoders, video_urls):
@@ -32,11 +21,11 @@ def test_two_models_answer_by_their_ids(tiny_bundle, llama_bundle, decoders, vid
     client = TestClient(make_app(models, decoders))
     assert [model["id"] for model in client.get("/v1/models").json()["data"]] == [*folders]
     answers = {
-        name: text_of(client.post(URL, json=body(video_urls[0], name, max_tokens=8)))
+        name: text_of(client.post(URL, json=body(video_urls[0], model=name, max_tokens=8)))
         for name in folders
     }
     assert answers["small"] != answers["llama"]
-    assert client.post(URL, json=body(video_urls[0], "eilev")).status_code == 404
+    assert client.post(URL, json=body(video_urls[0])).status_code == 404
     models.close()
 
 
@@ -46,7 +35,7 @@ def test_a_model_is_replaced_while_it_answers(
     folder = shutil.copytree(tiny_bundle, tmp_path / "bundle")
     models = Models({"eilev": folder}, Settings(num_threads=1))
     client = TestClient(make_app(models, decoders))
-    request = body(video_urls[0], "eilev", max_tokens=8)
+    request = body(video_urls[0], max_tokens=8)
     before = text_of(client.post(URL, json=request))
     found, stop = [], threading.Event()
 
@@ -92,6 +81,6 @@ def test_a_server_that_is_stopping_says_so(tiny_bundle, decoders, video_urls):
     models = Models({"eilev": tiny_bundle}, Settings(num_threads=1))
     client = TestClient(make_app(models, decoders))
     models.close()
-    response = client.post(URL, json=body(video_urls[0], "eilev"))
+    response = client.post(URL, json=body(video_urls[0]))
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "stopping"
